@@ -1,0 +1,208 @@
+"""The bundle: a trained model on disk, loadable anywhere without the settings of its training.
+
+Reading `config.json` needs neither torch nor the backbone, so that fast runtimes stay light.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from allsight.core import catalog
+from allsight.core.contracts import Backbone
+from allsight.core.errors import BundleError
+from allsight.core.files import whole_file, write_text
+from allsight.models.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from allsight.models.classifier import Classifier
+
+MODEL_FILE, CONFIG_FILE, SPLIT_FILE, CARD_FILE = "model.safetensors", "config.json", "split.csv", "README.md"
+_SPLIT_COLUMNS = ("name", "sha256", "label", "part", "group")
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataFacts(_Record):
+    """What the model was trained on."""
+
+    source: str
+    fingerprint: str
+    n_images: int
+    caution: str = ""
+
+
+class Protocol(_Record):
+    """How the data was divided."""
+
+    split: str
+    seed: int
+    folds: int
+    fold: int
+    hold_out: tuple[str, ...] = ()
+    n_images: dict[str, int]
+    n_groups: dict[str, int]
+    straddling: int = 0
+    excluded: int = 0
+
+
+class BundleConfig(_Record):
+    """Everything a bundle says of itself.
+
+    Attributes:
+        format: version of this layout.
+        name: how reports call the model.
+        backbone: a name of the catalog.
+        id2label: class name by output index.
+        suspicious: the classes that mean ALL.
+        pooled: True where class activation maps exist.
+        preprocessing: from raw pixels to the first layer.
+        weights: where training started from.
+        training: the settings of the training that made it.
+        data: what it was trained on.
+        protocol: how that data was divided.
+        trust: calibration, thresholds and distances, as `inference.trust` wrote them.
+        provenance: versions, commit, machine, command.
+    """
+
+    format: Literal[1] = 1
+    name: str
+    backbone: str
+    id2label: dict[int, str]
+    suspicious: tuple[str, ...]
+    pooled: bool
+    preprocessing: Preprocessing
+    weights: str
+    training: dict[str, JsonValue]
+    data: DataFacts
+    protocol: Protocol
+    trust: dict[str, JsonValue] | None = None
+    provenance: dict[str, JsonValue]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of the outputs."""
+        return tuple(self.id2label[i] for i in range(len(self.id2label)))
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRow:
+    """One image of the data a bundle was made from."""
+
+    name: str
+    sha256: str
+    label: str
+    part: str
+    group: str
+
+
+def save_bundle(
+    folder: Path,
+    classifier: Classifier,
+    *,
+    config: BundleConfig,
+    split: Iterable[SplitRow],
+    tensors: dict[str, Any] | None = None,
+) -> None:
+    """Write a bundle. `config.json` comes last: a folder without it is no bundle.
+
+    Args:
+        folder: created where it is missing; files of an older bundle are replaced one by one.
+        classifier: its weights.
+        config: everything else.
+        split: one row per image.
+        tensors: extra tensors by name (those of the trust layer), kept in the same file.
+    """
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / CONFIG_FILE).unlink(missing_ok=True)
+    state = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
+    with whole_file(folder / MODEL_FILE) as part:
+        save_file({**state, **(tensors or {})}, part, metadata={"format": "pt", "backbone": config.backbone})
+    with whole_file(folder / SPLIT_FILE) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_SPLIT_COLUMNS)
+        writer.writerows((r.name, r.sha256, r.label, r.part, r.group) for r in split)
+    write_config(folder, config)
+
+
+def write_config(folder: Path, config: BundleConfig) -> None:
+    """Write `config.json`, whole or not at all."""
+    write_text(
+        folder / CONFIG_FILE, json.dumps(config.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n"
+    )
+
+
+def read_config(folder: Path) -> BundleConfig:
+    """Read and check `config.json`.
+
+    Raises:
+        BundleError: there is no bundle here, or it is damaged; the message names the first fault.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise BundleError(
+            f"{str(folder)!r} is not a bundle: it has no {CONFIG_FILE}.",
+            hint="Give the folder that `allsight train --out` wrote; an interrupted training goes on with --resume.",
+        )
+    try:
+        return BundleConfig.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(p) for p in first["loc"]) or "the document"
+        raise BundleError(f"{path} is damaged at {where}: {first['msg']}.") from error
+
+
+def read_split(folder: Path) -> tuple[SplitRow, ...]:
+    """The images a bundle was made from.
+
+    Raises:
+        BundleError: the list is missing or damaged.
+    """
+    path = folder / SPLIT_FILE
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return tuple(SplitRow(**row) for row in csv.DictReader(file))
+    except (OSError, TypeError, UnicodeDecodeError) as error:
+        raise BundleError(
+            f"{path} is missing or damaged, so it is unknown what the model has seen."
+        ) from error
+
+
+def load_classifier(folder: Path) -> tuple[Classifier, BundleConfig]:
+    """The classifier in evaluation mode, and its configuration.
+
+    Raises:
+        BundleError: no bundle, or weights that do not fit it.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    from allsight.models.classifier import Classifier
+
+    config = read_config(folder)
+    backbone = catalog.load(Backbone, config.backbone)
+    classifier = Classifier(
+        backbone.build(),
+        n_classes=len(config.id2label),
+        preprocessing=config.preprocessing,
+        pooled=config.pooled,
+    )
+    try:
+        state = load_file(folder / MODEL_FILE)
+        classifier.load_state_dict({k: state[k] for k in classifier.state_dict()})
+    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+        raise BundleError(
+            f"{folder / MODEL_FILE} does not hold the weights that {CONFIG_FILE} describes."
+        ) from error
+    return classifier.eval(), config

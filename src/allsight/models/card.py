@@ -1,0 +1,60 @@
+"""The model card: the bundle's own records in words, with YAML front matter as model hubs read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from allsight.models.bundle import BundleConfig
+
+_UNITS = {
+    "patient": "No patient is in two parts.",
+    "field": "No field of view is in two parts, and runs of consecutive numbers stay together.",
+    "random": "Images were divided at random: repeats of a field or patient stand on both sides, so figures on the "
+    "test part say how well the model recognises what it has seen. For comparison with published numbers only.",
+}
+
+
+def model_card(config: BundleConfig) -> str:
+    """Markdown of the bundle's README.md."""
+    protocol, data = config.protocol, config.data
+    counts = ", ".join(
+        f"{part} {n} images in {protocol.n_groups[part]} groups" for part, n in protocol.n_images.items()
+    )
+    settings = "\n".join(f"- {key}: {value}" for key, value in config.training.items())
+    caution = f"\n**{data.caution}**\n" if data.caution else ""
+    return f"""---
+library_name: allsight
+pipeline_tag: image-classification
+tags: [haematology, blood-smear, acute-lymphoblastic-leukemia, {config.backbone}]
+---
+
+# {config.name}
+
+**Research use only.** Not a medical device. It says how suspicious a smear image looks; it diagnoses nothing. A
+suspicious smear is sent for flow cytometry.
+
+| | |
+|---|---|
+| network | {config.backbone}, started from {config.weights} |
+| classes | {", ".join(config.classes)}; suspicious for ALL: {", ".join(config.suspicious) or "none named"} |
+| input | any RGB image, stretched to {config.preprocessing.size} × {config.preprocessing.size} pixels |
+| data | `{data.source}`, {data.n_images} images, fingerprint `{data.fingerprint[:16]}` |
+| split | {protocol.split}, seed {protocol.seed}, fold {protocol.fold} of {protocol.folds}; {counts} |
+{caution}
+{_UNITS.get(protocol.split, "")} Which image was in which part stands in `split.csv`.
+
+## Training
+
+{settings}
+
+## Limits
+
+- It knows the laboratory it was trained on. On another microscope, stain or scale its answers mean nothing until they
+  have been measured there: `allsight evaluate BUNDLE DATA`.
+- Early, pre and pro are immunophenotypes that flow cytometry decides; morphology only hints at them.
+- Temperature, prediction sets and the distance limit were fitted on {(config.trust or {}).get("n_images", 0)}
+  validation images.
+
+Measure it: `allsight evaluate BUNDLE {data.source}`
+"""

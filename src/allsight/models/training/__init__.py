@@ -1,0 +1,1 @@
+"""Two ways to train: a linear head on frozen features, or every layer."""

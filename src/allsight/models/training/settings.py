@@ -1,0 +1,56 @@
+"""The settings of a fine-tuning, with what they default to and why."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from allsight.data.transforms import Augmentation
+
+
+class FineTuning(BaseModel):
+    """AdamW with linear warm-up and cosine decay.
+
+    The paper gives no hyper-parameters; these are our own choice.
+
+    Attributes:
+        epochs: passes over the training images at most.
+        batch_size: images a step.
+        learning_rate: its peak.
+        weight_decay: decoupled, on weights of two and more dimensions only.
+        warm_up: share of all steps over which the learning rate rises.
+        label_smoothing: of the cross-entropy.
+        dropout: on the embedding.
+        class_weights: weight classes by the inverse of their frequency.
+        patience: epochs without a better validation loss before it stops; 0 never stops early.
+        precision: "auto" is bf16 on a GPU and fp32 on a CPU, where bf16 is slower.
+        augmentation: how training images are varied.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=32, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.02, ge=0)
+    warm_up: float = Field(default=0.1, ge=0, le=1)
+    label_smoothing: float = Field(default=0.05, ge=0, lt=1)
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    class_weights: bool = True
+    patience: int = Field(default=5, ge=0)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    augmentation: Augmentation = Augmentation()
+
+    def rate(self, step: int, total: int) -> float:
+        """Learning rate of step `step` of `total`, both counted from 0.
+
+        >>> s = FineTuning(learning_rate=1.0, warm_up=0.5)
+        >>> [round(s.rate(i, 4), 3) for i in range(4)]
+        [0.5, 1.0, 1.0, 0.5]
+        """
+        rising = round(self.warm_up * total)
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, total - rising)))

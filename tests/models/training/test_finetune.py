@@ -1,0 +1,158 @@
+"""Fine-tuning learns, stops, resumes to the byte, and never leaves an unreadable checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+
+from allsight.core import catalog
+from allsight.core.contracts import Backbone
+from allsight.core.errors import BundleError, UsageError
+from allsight.models.classifier import Classifier
+from allsight.models.preprocessing import Preprocessing
+from allsight.models.training.checkpoint import LAST, read_checkpoint
+from allsight.models.training.finetune import finetune
+from allsight.models.training.settings import FineTuning
+from tests.models.training.conftest import SIDE, Noise, portion
+
+SETTINGS = FineTuning(epochs=6, batch_size=8, learning_rate=0.01, patience=0, dropout=0.3)
+
+
+def fresh() -> Classifier:
+    torch.manual_seed(1)
+    network = catalog.load(Backbone, "tiny").build()
+    return Classifier(network, n_classes=2, preprocessing=Preprocessing(size=SIDE), pooled=True, dropout=0.3)
+
+
+def digest(classifier: Classifier) -> str:
+    everything = hashlib.sha256()
+    for tensor in classifier.state_dict().values():
+        everything.update(tensor.numpy().tobytes())
+    return everything.hexdigest()
+
+
+def run(
+    noise: Noise, folder: Path, *, stop_at: int = 0, resume: bool = False, settings: FineTuning = SETTINGS
+) -> str:
+    """Train; raise SIGINT after step `stop_at`; give the hash of the weights."""
+    classifier = fresh()
+
+    def progress(_: str, done: int, __: int) -> None:
+        if done == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    finetune(
+        classifier,
+        portion(noise, 0, 34),
+        validation=portion(noise, 34, 48),
+        settings=settings,
+        seed=5,
+        folder=folder,
+        identity="this one",
+        resume=resume,
+        progress=progress,
+    )
+    return digest(classifier)
+
+
+def test_it_learns(noise: Noise, tmp_path: Path) -> None:
+    history = finetune(
+        fresh(),
+        portion(noise, 0, 34),
+        validation=portion(noise, 34, 48),
+        settings=SETTINGS,
+        seed=5,
+        folder=tmp_path,
+        identity="x",
+    )
+    assert len(history) == 6
+    assert history[-1]["validation_accuracy"] == 1.0
+    assert history[-1]["validation_loss"] < history[0]["validation_loss"]
+
+
+@pytest.mark.parametrize("stop_at", [1, 4, 7, 23])
+def test_interrupted_and_resumed_is_the_same_to_the_byte(noise: Noise, tmp_path: Path, stop_at: int) -> None:
+    whole = run(noise, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(noise, tmp_path / "parts", stop_at=stop_at)
+    assert run(noise, tmp_path / "parts", resume=True) == whole
+
+
+def test_a_resumed_finished_training_is_not_trained_again(noise: Noise, tmp_path: Path) -> None:
+    whole = run(noise, tmp_path)
+    assert run(noise, tmp_path, resume=True, stop_at=1) == whole  # a step would have raised
+
+
+def test_another_seed_gives_other_weights(noise: Noise, tmp_path: Path) -> None:
+    classifier = fresh()
+    finetune(
+        classifier,
+        portion(noise, 0, 34),
+        validation=portion(noise, 34, 48),
+        settings=SETTINGS,
+        seed=6,
+        folder=tmp_path / "a",
+        identity="x",
+    )
+    assert digest(classifier) != run(noise, tmp_path / "b")
+
+
+def test_early_stopping_keeps_the_best_epoch(noise: Noise, tmp_path: Path) -> None:
+    hopeless = FineTuning(epochs=9, batch_size=8, learning_rate=1e-12, patience=2, warm_up=0.0)
+    classifier = fresh()
+    history = finetune(
+        classifier,
+        portion(noise, 0, 34),
+        validation=portion(noise, 34, 48),
+        settings=hopeless,
+        seed=5,
+        folder=tmp_path,
+        identity="x",
+    )
+    best = min(range(len(history)), key=lambda i: history[i]["validation_loss"])
+    assert len(history) == best + 3 < 9
+
+
+def test_a_checkpoint_of_another_training_is_not_resumed(noise: Noise, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(noise, tmp_path, stop_at=3)
+    with pytest.raises(UsageError, match="other settings"):
+        finetune(
+            fresh(),
+            portion(noise, 0, 34),
+            validation=portion(noise, 34, 48),
+            settings=SETTINGS,
+            seed=5,
+            folder=tmp_path,
+            identity="another one",
+            resume=True,
+        )
+
+
+def test_rubbish_in_place_of_a_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / LAST).write_bytes(b"not a checkpoint")
+    with pytest.raises(BundleError, match="is not a checkpoint"):
+        read_checkpoint(tmp_path)
+
+
+def test_the_callers_random_numbers_are_left_alone(noise: Noise, tmp_path: Path) -> None:
+    classifier = fresh()
+    torch.manual_seed(7)
+    expected = torch.rand(1)
+    torch.manual_seed(7)
+    finetune(
+        classifier,
+        portion(noise, 0, 34),
+        validation=portion(noise, 34, 48),
+        settings=FineTuning(epochs=1, batch_size=8),
+        seed=5,
+        folder=tmp_path,
+        identity="x",
+    )
+    assert torch.equal(torch.rand(1), expected)
+    assert not torch.are_deterministic_algorithms_enabled()
