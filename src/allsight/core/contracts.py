@@ -6,6 +6,8 @@ import hashlib
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from allsight.core.progress import Progress, silent
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allsight.core.network import Network
-    from allsight.core.records import Box, Outputs, Sample
+    from allsight.core.records import Box, Outputs, Sample, Verification
 
 
 class Dataset(ABC):
@@ -32,6 +34,7 @@ class Dataset(ABC):
         suspicious: those of `classes` that mean acute lymphoblastic leukemia.
         units: the split units this data supports, the most honest first.
         samples: all images, sorted by name.
+        notes: sentences on what was found while listing, for a person to read.
     """
 
     folder: ClassVar[str] = "allsight.data.datasets"
@@ -44,6 +47,7 @@ class Dataset(ABC):
     suspicious: tuple[str, ...]
     units: tuple[str, ...]
     samples: tuple[Sample, ...]
+    notes: tuple[str, ...] = ()
 
     @classmethod
     @abstractmethod
@@ -74,6 +78,18 @@ class Dataset(ABC):
     def masks(self, sample: Sample) -> Mapping[str, NDArray[np.bool_]]:  # noqa: ARG002 - most sources have none
         """Exact masks (H, W) by what they cover ("cell", "nucleus", "scale_bar"); empty where none are known."""
         return {}
+
+    def groups(self) -> Mapping[str, str]:
+        """What the source itself says must stay together, by sample name; empty where it says nothing."""
+        return {}
+
+    def parts(self) -> Mapping[str, str]:
+        """The part of a split that the source itself has decided, by sample name; empty where it has not."""
+        return {}
+
+    def verify(self, *, progress: Progress = silent) -> Verification | None:  # noqa: ARG002 - most publish none
+        """This copy held against the hashes its source publishes; None where it publishes none."""
+        return None
 
 
 class Backbone(ABC):

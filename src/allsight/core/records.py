@@ -51,6 +51,23 @@ class Box:
         return rows, slice(round(self.left * width), round(self.right * width))
 
 
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """A copy of a data set held against the hashes its source publishes.
+
+    Attributes:
+        verified: how many files are the source's, to the byte.
+        altered: names of files that have a name of the source and other content.
+        unknown: names of files that the source does not have, such as copies in another format.
+        absent: how many files of the source are not here.
+    """
+
+    verified: int
+    altered: tuple[str, ...]
+    unknown: tuple[str, ...]
+    absent: int
+
+
 class Outputs(NamedTuple):
     """What a network gives in one forward pass, whatever runs it.
 

@@ -1,0 +1,1 @@
+"""From files to samples, groups and splits. Imports `core/` and nothing below."""
