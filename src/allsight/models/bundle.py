@@ -189,18 +189,19 @@ def load_classifier(folder: Path) -> tuple[Classifier, BundleConfig]:
     from safetensors.torch import load_file
 
     from allsight.models.classifier import Classifier
+    from allsight.models.networks import without_weights
 
     config = read_config(folder)
     backbone = catalog.load(Backbone, config.backbone)
     classifier = Classifier(
-        backbone.build(),
+        without_weights(backbone),
         n_classes=len(config.id2label),
         preprocessing=config.preprocessing,
         pooled=config.pooled,
     )
     try:
         state = load_file(folder / MODEL_FILE)
-        classifier.load_state_dict({k: state[k] for k in classifier.state_dict()})
+        classifier.load_state_dict({k: state[k] for k in classifier.state_dict()}, assign=True)
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise BundleError(
             f"{folder / MODEL_FILE} does not hold the weights that {CONFIG_FILE} describes."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, final
 
+import torch
 from torch import Tensor, nn
 
+from allsight.core.contracts import Backbone
 from allsight.core.network import Network
 from allsight.core.torchvision_ops import ensure
 
@@ -49,6 +51,15 @@ class FlattenedNetwork(Network):
         """float (N, K, h, w) → (N, D): the last hidden layer."""
         hidden: Tensor = self.hidden(self.pool(features).flatten(1))
         return hidden
+
+
+def without_weights(backbone: type[Backbone]) -> Network:
+    """A network whose tensors have shapes and no values yet; drawing those would take seconds for a large one.
+
+    Fill it with `load_state_dict(…, assign=True)`.
+    """
+    with torch.device("meta"):
+        return backbone.build()
 
 
 def pooled_timm(architecture: str) -> PooledNetwork:

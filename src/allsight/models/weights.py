@@ -17,6 +17,7 @@ from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import UnsafeFileError, WeightsError
 from allsight.core.torchvision_ops import ensure
+from allsight.models.networks import without_weights
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -48,9 +49,9 @@ def start(
         raise WeightsError(
             f"This network needs images of at least {backbone.smallest_size} pixels, the size asked for is {side}."
         )
-    network = backbone.build()
     if weights == "none":
-        return network, Preprocessing(size=side)
+        return backbone.build(), Preprocessing(size=side)
+    network = without_weights(backbone)
     if weights == "imagenet":
         return _imagenet(backbone, network, side)
     if weights == "packaged":
@@ -170,7 +171,7 @@ def _from_file(path: Path, network: Network, side: int) -> tuple[Network, Prepro
     misfits = [k for k, v in wanted.items() if k not in inner or inner[k].shape != v.shape]
     if misfits:
         raise WeightsError(f"{path} does not fit this network: {len(misfits)} tensors, first {misfits[0]}.")
-    network.load_state_dict({k: inner[k] for k in wanted})
+    network.load_state_dict({k: inner[k] for k in wanted}, assign=True)
     return network, facts
 
 
@@ -190,4 +191,4 @@ def _fill_by_order(network: Network, state: dict[str, Tensor], *, origin: str) -
                 f"{origin} does not fit: {source} {tuple(value.shape)} for {name} {tuple(tensor.shape)}."
             )
         filled[name] = value
-    network.load_state_dict(filled)
+    network.load_state_dict(filled, assign=True)
