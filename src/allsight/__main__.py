@@ -1,0 +1,5 @@
+"""`python -m allsight` is `allsight`."""
+
+from allsight.cli.main import run
+
+run()

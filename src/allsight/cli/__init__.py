@@ -1,0 +1,1 @@
+"""The command line: arguments in; JSON, text and exit codes out. Nothing is computed here."""

@@ -1,0 +1,78 @@
+"""`allsight evaluate BUNDLE DATA`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from allsight.cli.console import SOME_FAILED, AsJson, progress_bar, say, show
+
+if TYPE_CHECKING:
+    from allsight.evaluate.bootstrap import Estimate
+    from allsight.verbs.evaluate import Evaluated
+
+
+def evaluate(
+    bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
+    data: Annotated[str, typer.Argument(help="Labelled DATA, such as taleqani:PATH.")],
+    split: Annotated[str, typer.Option(help="test; or train or validation, to see the other side.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Folder for the results. [runs/NAME-KIND-SPLIT]")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the controls.")] = 0,
+    resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap over groups.")] = 2000,
+    controls: Annotated[bool, typer.Option(help="Fit the controls that see no cells.")] = True,
+    json: AsJson = False,
+) -> None:
+    """All metrics with confidence intervals, on images the bundle was not trained on, controls beside it."""
+    from allsight.verbs.evaluate import evaluate as measure
+
+    with progress_bar() as progress:
+        evaluated = measure(
+            bundle,
+            data,
+            split=split,
+            out=out,
+            seed=seed,
+            resamples=resamples,
+            controls=controls,
+            progress=progress,
+        )
+    show(evaluated.to_json(), table(evaluated), as_json=json)
+    for name, error in evaluated.failed.items():
+        say(f"failed: {name}: {error}")
+    if evaluated.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def table(evaluated: Evaluated) -> str:
+    """The figures as lines of text."""
+    found = evaluated.evaluation
+    protocol = found.protocol
+    lines = [
+        f"{protocol['n_images']} images in {protocol['n_groups']} groups, part {protocol.get('part', '')!r}, "
+        f"split by {protocol['split']}; 95 % intervals from a bootstrap over groups"
+    ]
+    lines += [f"  {name:<18} {_figure(e)}" for name, e in found.metrics.items()]
+    if found.controls:
+        lines.append("without looking at cells:")
+    for name, control in found.controls.items():
+        better = (
+            "the model is clearly better"
+            if control.model_clearly_better
+            else "THE MODEL IS NOT CLEARLY BETTER"
+        )
+        accuracy = "–" if control.accuracy is None else f"{control.accuracy:.3f}"
+        lines.append(f"  {name:<18} accuracy {accuracy}; {better}")
+    if found.caution:
+        lines.append(found.caution)
+    lines += [f"results: {evaluated.run}", f"next: allsight report {evaluated.run}"]
+    return "\n".join(lines)
+
+
+def _figure(estimate: Estimate) -> str:
+    if estimate.value is None:
+        return "undefined"
+    if estimate.low is None or estimate.high is None:
+        return f"{estimate.value:.4f}"
+    return f"{estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]"

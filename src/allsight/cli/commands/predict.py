@@ -1,0 +1,44 @@
+"""`allsight predict BUNDLE IMAGES…`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from allsight.cli.console import SOME_FAILED, AsJson, progress_bar, say, show
+
+if TYPE_CHECKING:
+    from allsight.verbs.predict import Predicted
+
+
+def predict(
+    bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    batch: Annotated[int, typer.Option(min=1, help="Most images in one forward pass.")] = 16,
+    json: AsJson = False,
+) -> None:
+    """Class probabilities, prediction set and verdict (answer or refer) for each image. Research use only."""
+    from allsight.verbs.predict import predict as answer
+
+    with progress_bar() as progress:
+        predicted = answer(bundle, images, batch=batch, progress=progress)
+    show(predicted.to_json(), _table(predicted), as_json=json)
+    for failure in predicted.failed:
+        say(f"failed: {failure.error}")
+    if predicted.failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+def _table(predicted: Predicted) -> str:
+    rows = []
+    for p in predicted.predictions:
+        j = p.judgement
+        reasons = f"  ({'; '.join(j.reasons)})" if j.reasons else ""
+        rows.append(
+            f"{p.path}  {j.label} {j.probabilities[j.label]:.3f}  ALL {j.suspicion:.3f}  {j.verdict}{reasons}"
+        )
+    return "\n".join(
+        [*rows, "Research use only: suspicious means send for flow cytometry, never a diagnosis."]
+    )

@@ -1,0 +1,210 @@
+"""From a network's raw outputs to an answer that says how far it can be trusted.
+
+Three things are fitted on images the network was not trained on, and travel in the bundle:
+
+- a temperature (Guo et al., "On calibration of modern neural networks", ICML 2017);
+- one threshold a class for prediction sets (class-conditional split conformal prediction; Vovk 2012,
+  Sadinle, Lei & Wasserman 2019): the set leaves the true class out in about 5 % of the images of that class;
+- a limit on the distance from the training images in the embedding (Lee et al., "A simple unified framework for
+  detecting out-of-distribution samples", NeurIPS 2018), measured after a whitening projection.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+MISSED = 0.05  # share of a class's images whose prediction set may leave the class out
+FALSE_REFUSALS = 0.025  # share of validation images that the distance alone may refuse
+DIRECTIONS = 64  # of the embedding that are kept for the distance
+
+
+class Trust(BaseModel):
+    """What was fitted on validation images.
+
+    Attributes:
+        temperature: logits are divided by it.
+        thresholds: per class, the largest 1 - p at which the class is in the prediction set.
+        distance_limit: largest distance from the training images that is answered.
+        n_images: how many validation images it was fitted on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: float = Field(gt=0)
+    thresholds: tuple[float, ...]
+    distance_limit: float = Field(gt=0)
+    n_images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Where training images lie in the embedding.
+
+    Attributes:
+        projection: float32 (D, k), whitens the spread within classes.
+        centres: float32 (C, k), the class means after projection.
+    """
+
+    projection: NDArray[np.float32]
+    centres: NDArray[np.float32]
+
+    def distances(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Squared distance (N,) of embeddings (N, D) from the nearest class, in units of its spread a direction."""
+        points = embeddings @ self.projection  # (N, k)
+        squared = ((points[:, None] - self.centres) ** 2).sum(axis=2)  # (N, C)
+        nearest: NDArray[np.float32] = squared.min(axis=1) / self.projection.shape[1]
+        return nearest
+
+    def tensors(self) -> dict[str, NDArray[np.float32]]:
+        """What is stored beside the weights."""
+        return {"trust.projection": self.projection, "trust.centres": self.centres}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[np.float32]]) -> Space:
+        """The inverse of `tensors`."""
+        return cls(tensors["trust.projection"], tensors["trust.centres"])
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The answer for one image.
+
+    Attributes:
+        label: the likeliest class.
+        probabilities: calibrated, by class.
+        suspicion: probability that it is any of the classes that mean ALL.
+        set: the classes that cannot be excluded.
+        verdict: "answer", or "refer" where a person must look, with the reasons.
+        reasons: plain words with the figure that made them.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    suspicion: float
+    set: tuple[str, ...]
+    verdict: Literal["answer", "refer"]
+    reasons: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of `predict --json`."""
+        return asdict(self)
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
+    """Probabilities (N, C) of logits (N, C)."""
+    from scipy.special import softmax as scipy_softmax
+
+    probabilities: NDArray[np.float64] = scipy_softmax(logits.astype(np.float64) / temperature, axis=1)
+    return probabilities
+
+
+def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """The temperature in [0.05, 20] with the least negative log-likelihood on logits (N, C) and labels (N,)."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
+    wide = logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        chosen = log_softmax(wide / np.exp(log_temperature), axis=1)[np.arange(len(labels)), labels]
+        return float(-chosen.mean())
+
+    found = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def fit_space(embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, n_classes: int) -> Space:
+    """Class means and the whitening of the spread around them.
+
+    Args:
+        embeddings: (N, D) of training images.
+        labels: (N,) in [0, n_classes).
+        n_classes: C; every class must have an image.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    means = np.stack([embeddings[labels == c].mean(axis=0) for c in range(n_classes)])
+    residuals = embeddings - means[labels]
+    directions = min(DIRECTIONS, *residuals.shape)
+    _, _, rows = np.linalg.svd(residuals - residuals.mean(axis=0), full_matrices=False)
+    basis = rows[:directions].T  # (D, k), the directions in which training images spread
+    covariance, _ = ledoit_wolf(residuals @ basis)
+    floor = 1e-6 * max(float(np.trace(covariance)), 1e-12) / directions
+    values, vectors = np.linalg.eigh(covariance + floor * np.eye(directions))
+    projection = (basis @ (vectors / np.sqrt(values))).astype(np.float32)
+    return Space(projection, (means @ projection).astype(np.float32))
+
+
+def fit_trust(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], *, distances: NDArray[np.float32]
+) -> Trust:
+    """Fit temperature, thresholds and limit on validation images.
+
+    Args:
+        logits: (N, C).
+        labels: (N,) in [0, C).
+        distances: (N,) as `Space.distances` gives them.
+    """
+    temperature = fit_temperature(logits, labels)
+    probabilities = softmax(logits, temperature)
+    thresholds = tuple(
+        _conformal_quantile(1 - probabilities[labels == c, c]) for c in range(probabilities.shape[1])
+    )
+    limit = float(np.quantile(distances, 1 - FALSE_REFUSALS))
+    return Trust(temperature=temperature, thresholds=thresholds, distance_limit=limit, n_images=len(labels))
+
+
+def _conformal_quantile(misses: NDArray[np.float64]) -> float:
+    """The ⌈(n + 1)(1 - α)⌉-th smallest score; 1 (the class is never excluded) where n is too small for α."""
+    rank = int(np.ceil((len(misses) + 1) * (1 - MISSED)))
+    return 1.0 if rank > len(misses) else float(np.sort(misses)[rank - 1])
+
+
+def judge(
+    logits: NDArray[np.float32],
+    distances: NDArray[np.float32],
+    *,
+    trust: Trust,
+    classes: Sequence[str],
+    suspicious: Sequence[str],
+) -> list[Judgement]:
+    """Answers for logits (N, C) and distances (N,)."""
+    probabilities = softmax(logits, trust.temperature)
+    all_classes = [i for i, name in enumerate(classes) if name in suspicious]
+    return [
+        _judge_one(p, float(d), trust=trust, classes=classes, suspicion=float(p[all_classes].sum()))
+        for p, d in zip(probabilities, distances, strict=True)
+    ]
+
+
+def _judge_one(
+    p: NDArray[np.float64], distance: float, *, trust: Trust, classes: Sequence[str], suspicion: float
+) -> Judgement:
+    top = int(p.argmax())
+    kept = tuple(c for i, c in enumerate(classes) if 1 - p[i] <= trust.thresholds[i])
+    reasons = []
+    if distance > trust.distance_limit:
+        reasons.append(
+            f"unlike the training images: distance {distance:.1f}, limit {trust.distance_limit:.1f}"
+        )
+    if len(kept) > 1:
+        reasons.append(f"cannot tell {' from '.join(kept)}")
+    if not kept:
+        reasons.append(f"no class is likely enough: {classes[top]} at {p[top]:.2f}")
+    return Judgement(
+        label=classes[top],
+        probabilities={c: float(v) for c, v in zip(classes, p, strict=True)},
+        suspicion=min(1.0, suspicion),
+        set=kept,
+        verdict="refer" if reasons else "answer",
+        reasons=tuple(reasons),
+    )

@@ -1,0 +1,1 @@
+"""The whole way of each verb, from arguments to records and files. The command line and the Python API call these."""

@@ -1,0 +1,339 @@
+"""`evaluate`: a bundle on labelled images it was not trained on."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core.errors import DataError, RefusedError, UsageError
+from allsight.core.files import whole_file, write_json
+from allsight.core.progress import Progress, silent
+from allsight.core.provenance import commit, machine, versions
+from allsight.core.records import PARTS, TEST, TRAIN, VALIDATION
+from allsight.data.groups import groups_of
+from allsight.data.hashing import content_hashes, data_fingerprint
+from allsight.data.source import open_dataset
+from allsight.evaluate.document import Evaluation
+from allsight.evaluate.evaluation import Context, evaluate_predictions
+from allsight.evaluate.predictions import Predictions
+from allsight.evaluate.shortcuts import cross_validated, shortcut_features, shortcut_probabilities
+from allsight.inference.predictor import Predictor, run_over
+from allsight.models.bundle import BundleConfig, SplitRow, read_split
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from allsight.core.contracts import Dataset
+    from allsight.core.records import Sample
+    from allsight.inference.trust import Judgement
+
+EVALUATION_FILE, PREDICTIONS_FILE = "evaluation.json", "predictions.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation left.
+
+    Attributes:
+        run: the folder with evaluation.json, predictions.csv and hardest/.
+        evaluation: the figures.
+        failed: images that could not be read, by name, each with the reason.
+    """
+
+    run: Path
+    evaluation: Evaluation
+    failed: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `evaluate --json`."""
+        failed = [{"path": name, "error": error} for name, error in self.failed.items()]
+        return {**self.evaluation.to_json(), "run": str(self.run), "failed": failed}
+
+
+def evaluate(
+    bundle: str | Path,
+    data: str,
+    *,
+    split: str = TEST,
+    out: str | Path | None = None,
+    seed: int = 0,
+    resamples: int = 2000,
+    controls: bool = True,
+    progress: Progress = silent,
+) -> Evaluated:
+    """Every metric with a 95 % interval, and what can be had without looking at cells beside it.
+
+    On the data the bundle was trained on: its held-out part. On other data: everything except images that the
+    bundle has seen, known by their hashes, and images that share a patient or field with one of those.
+
+    Args:
+        bundle: folder of the bundle.
+        data: "taleqani:PATH", "synthetic:SEED" or another DATA, labelled with classes the model knows.
+        split: "test"; or "train" or "validation" to see the other side, named as such in every output.
+        out: folder for the results; by default runs/NAME-KIND-SPLIT.
+        seed: of the bootstrap and the controls.
+        resamples: of the bootstrap.
+        controls: whether to fit the controls.
+        progress: told how far it is.
+
+    Raises:
+        BundleError: no bundle, or a damaged one.
+        DataError: the data has no labelled image left, or classes the model does not know.
+        RefusedError: the data is made of copies of another set and tells nothing new.
+
+    >>> import tempfile
+    >>> from allsight.verbs.train import train
+    >>> folder, data = tempfile.mkdtemp(), "synthetic:1?images=48&patients=16&size=64"
+    >>> _ = train(data, out=folder, backbone="tiny", weights="none", freeze=True)
+    >>> found = evaluate(folder, data, out=folder + "/run", resamples=50, controls=False)
+    >>> found.evaluation.protocol["split"]
+    'patient'
+    """
+    if split not in PARTS:
+        raise UsageError(f"There is no part called {split!r}.", hint=f"Choose one of {', '.join(PARTS)}.")
+    folder = Path(bundle)
+    predictor = Predictor.open(folder)
+    dataset = open_dataset(data)
+    chosen = _choose(predictor.config, read_split(folder), dataset, part=split, progress=progress)
+    answers, failed = _answers(predictor, dataset, chosen, progress=progress)
+    kept = [s for s in chosen.samples if s.name in answers]
+    predictions = _predictions(predictor.config, kept, chosen.groups, answers)
+    run = Path(out) if out is not None else _default_run(predictor.config, data, split)
+    evaluation = evaluate_predictions(
+        predictions,
+        _context(predictor.config, data, chosen, seed=seed),
+        controls=_controls(predictor.config, dataset, chosen, kept, seed=seed, progress=progress)
+        if controls
+        else None,
+        answered=np.array([answers[s.name].verdict == "answer" for s in kept]),
+        seed=seed,
+        resamples=resamples,
+        progress=progress,
+    )
+    _write(run, evaluation, dataset, kept, answers)
+    return Evaluated(run, evaluation, failed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The images an evaluation is about.
+
+    Attributes:
+        samples: labelled, in the order of the data set.
+        groups: what is resampled together, by name.
+        training: images of the same data that the model learned from; empty on other data.
+        protocol: what the document says of the choice.
+        hashes: content hash by name.
+    """
+
+    samples: tuple[Sample, ...]
+    groups: Mapping[str, str]
+    training: tuple[Sample, ...]
+    protocol: dict[str, Any]
+    hashes: Mapping[str, str]
+
+
+def _choose(
+    config: BundleConfig, rows: Sequence[SplitRow], dataset: Dataset, *, part: str, progress: Progress
+) -> _Chosen:
+    unknown = sorted({s.label for s in dataset.samples if s.label} - set(config.classes))
+    if unknown:
+        raise DataError(
+            f"The data has classes the model does not know: {', '.join(unknown)}.",
+            hint=f"It knows {', '.join(config.classes)}.",
+        )
+    hashes = content_hashes(dataset, progress=progress)
+    if data_fingerprint(dataset, hashes) == config.data.fingerprint:
+        return _own(config, rows, dataset, part=part, hashes=hashes)
+    if part != TEST:
+        raise UsageError(
+            f"The bundle was not trained on this data, so there is no {part!r} part of it.",
+            hint=f"It was trained on {config.data.source}.",
+        )
+    if not dataset.independent:
+        raise RefusedError(f"No independent test: {dataset.caution}", hint="Use data of another source.")
+    return _new(rows, dataset, hashes=hashes, progress=progress)
+
+
+def _own(
+    config: BundleConfig, rows: Sequence[SplitRow], dataset: Dataset, *, part: str, hashes: Mapping[str, str]
+) -> _Chosen:
+    """The part of the bundle's own data, as its split.csv has it."""
+    by_name = {s.name: s for s in dataset.samples}
+    protocol = config.protocol
+    facts = {
+        "split": protocol.split,
+        "seed": protocol.seed,
+        "part": part,
+        "folds": protocol.folds,
+        "fold": protocol.fold,
+        "hold_out": list(protocol.hold_out),
+        "straddling": protocol.straddling,
+    }
+    return _Chosen(
+        samples=tuple(by_name[r.name] for r in rows if r.part == part),
+        groups={r.name: r.group for r in rows},
+        training=tuple(by_name[r.name] for r in rows if r.part == TRAIN),
+        protocol=facts,
+        hashes=hashes,
+    )
+
+
+def _new(
+    rows: Sequence[SplitRow], dataset: Dataset, *, hashes: Mapping[str, str], progress: Progress
+) -> _Chosen:
+    """Everything in other data that shares no image, patient or field with what the model has seen."""
+    labelled = tuple(s for s in dataset.samples if s.label is not None)
+    unit = dataset.units[0]
+    groups = groups_of(dataset, labelled, unit, hashes=hashes, progress=progress)
+    seen = {r.sha256 for r in rows if r.part in (TRAIN, VALIDATION)}
+    touched = {groups.indivisible[s.name] for s in labelled if hashes[s.name] in seen}
+    unseen = tuple(s for s in labelled if groups.indivisible[s.name] not in touched)
+    if not unseen:
+        raise DataError(
+            "The model has seen every labelled image of this data.", hint="Give data it was not trained on."
+        )
+    facts = {"split": unit, "seed": 0, "part": "all unseen", "left_out_as_seen": len(labelled) - len(unseen)}
+    return _Chosen(samples=unseen, groups=groups.block, training=(), protocol=facts, hashes=hashes)
+
+
+def _answers(
+    predictor: Predictor, dataset: Dataset, chosen: _Chosen, *, progress: Progress
+) -> tuple[dict[str, Judgement], dict[str, str]]:
+    answers: dict[str, Judgement] = {}
+    failed: dict[str, str] = {}
+    total = len(chosen.samples)
+    for done, (sample, outputs) in enumerate(
+        run_over(predictor.runtime, chosen.samples, read=dataset.read), start=1
+    ):
+        if isinstance(outputs, tuple):
+            answers[sample.name] = predictor.judge(outputs)[0]
+        else:
+            failed[sample.name] = str(outputs)
+        progress("images", done, total)
+    return answers, failed
+
+
+def _predictions(
+    config: BundleConfig, kept: Sequence[Sample], groups: Mapping[str, str], answers: Mapping[str, Judgement]
+) -> Predictions:
+    place = {c: i for i, c in enumerate(config.classes)}
+    return Predictions(
+        names=[s.name for s in kept],
+        labels=np.array([place[s.label] for s in kept if s.label is not None], dtype=np.int64),
+        classes=config.classes,
+        suspicious=config.suspicious,
+        probabilities=np.array([[answers[s.name].probabilities[c] for c in config.classes] for s in kept]),
+        groups=[groups[s.name] for s in kept],
+    )
+
+
+def _controls(
+    config: BundleConfig,
+    dataset: Dataset,
+    chosen: _Chosen,
+    kept: Sequence[Sample],
+    *,
+    seed: int,
+    progress: Progress,
+) -> dict[str, NDArray[np.float64]]:
+    """What forests that see no cells say of the same images.
+
+    They learn from the images the model learned from; on data that the model was not trained on, from the other
+    folds of that data, which is more than the model had.
+    """
+    known = {s.name for s in kept}
+    training = tuple(s for s in chosen.training if s.name not in known)
+    samples = [*training, *kept]
+    found = shortcut_features(dataset, samples, hashes=chosen.hashes, progress=progress)
+    place = {c: i for i, c in enumerate(config.classes)}
+    labels = np.array([place[str(s.label)] for s in samples])
+    n, n_classes = len(training), len(place)
+    if not training:
+        units = np.array([chosen.groups[s.name] for s in kept])
+        return {
+            name: cross_validated(rows, labels, units, n_classes=n_classes, seed=seed)
+            for name, rows in found.features.items()
+        }
+    train, test = np.arange(n), np.arange(n, len(samples))
+    return {
+        name: shortcut_probabilities(rows, labels, train=train, test=test, n_classes=n_classes, seed=seed)
+        for name, rows in found.features.items()
+    }
+
+
+def _context(config: BundleConfig, data: str, chosen: _Chosen, *, seed: int) -> Context:
+    return Context(
+        model={
+            "name": config.name,
+            "backbone": config.backbone,
+            "weights": config.weights,
+            "training": config.training,
+            "trained_on": config.data.source,
+        },
+        data={"source": data, "n_images": len(chosen.samples)},
+        protocol=chosen.protocol,
+        caution=config.data.caution,
+        provenance={
+            "versions": dict(versions()),
+            "commit": commit(),
+            "machine": machine(),
+            "command": f"allsight evaluate {config.name} {data} --seed {seed}",
+        },
+    )
+
+
+def _default_run(config: BundleConfig, data: str, split: str) -> Path:
+    return Path("runs") / f"{config.name}-{data.partition(':')[0]}-{split}"
+
+
+def _write(
+    run: Path,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    kept: Sequence[Sample],
+    answers: Mapping[str, Judgement],
+) -> None:
+    from PIL import Image
+
+    by_name = {s.name: s for s in kept}
+    for hard in evaluation.hardest:
+        with whole_file(run / hard.image) as part:
+            Image.fromarray(dataset.read(by_name[hard.name])).save(part, format="PNG")
+    with whole_file(run / PREDICTIONS_FILE) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        classes = evaluation.classes
+        writer.writerow(
+            [
+                "name",
+                "label",
+                "prediction",
+                *(f"p_{c}" for c in classes),
+                "suspicion",
+                "set",
+                "verdict",
+                "reasons",
+            ]
+        )
+        for s in kept:
+            a = answers[s.name]
+            probabilities = (f"{a.probabilities[c]:.6f}" for c in classes)
+            writer.writerow(
+                [
+                    s.name,
+                    s.label,
+                    a.label,
+                    *probabilities,
+                    f"{a.suspicion:.6f}",
+                    "|".join(a.set),
+                    a.verdict,
+                    "; ".join(a.reasons),
+                ]
+            )
+    write_json(run / EVALUATION_FILE, evaluation.to_json())

@@ -1,0 +1,396 @@
+"""`train`: from a data set to a bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core import catalog
+from allsight.core.contracts import Backbone, Dataset
+from allsight.core.errors import RefusedError, UsageError
+from allsight.core.files import whole_file, write_text
+from allsight.core.progress import Progress, silent
+from allsight.core.provenance import commit, fingerprint, machine, versions
+from allsight.core.records import TRAIN, VALIDATION
+from allsight.data.groups import groups_of
+from allsight.data.hashing import content_hashes, data_fingerprint
+from allsight.data.source import open_dataset
+from allsight.data.splits import Split, make_split
+from allsight.inference.trust import Space, Trust, fit_space, fit_trust
+from allsight.models.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    BundleConfig,
+    DataFacts,
+    Protocol,
+    SplitRow,
+    read_config,
+    save_bundle,
+)
+from allsight.models.card import model_card
+from allsight.models.training.data import Portion
+from allsight.models.training.settings import FineTuning
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from allsight.models.classifier import Classifier
+
+CHECKPOINTS = "checkpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a training left.
+
+    Attributes:
+        bundle: the folder.
+        config: what the bundle says of itself.
+        excluded: images left out, by name, each with the reason.
+    """
+
+    bundle: Path
+    config: BundleConfig
+    excluded: dict[str, str]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `train --json`."""
+        return {
+            "bundle": str(self.bundle),
+            "name": self.config.name,
+            "backbone": self.config.backbone,
+            "weights": self.config.weights,
+            "training": self.config.training,
+            "protocol": self.config.protocol.model_dump(mode="json"),
+            "excluded": self.excluded,
+        }
+
+
+def train(
+    data: str,
+    *,
+    out: str | Path,
+    backbone: str = "efficientnet-lite0",
+    weights: str | None = None,
+    freeze: bool = False,
+    split: str | None = None,
+    seed: int = 0,
+    folds: int = 5,
+    fold: int = 0,
+    hold_out: Sequence[str] = (),
+    size: int | None = None,
+    settings: FineTuning | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    checkpoint_seconds: float = 30.0,
+    progress: Progress = silent,
+) -> Trained:
+    """Train a classifier and write it as a bundle.
+
+    Args:
+        data: "taleqani:PATH", "synthetic:SEED" or another DATA.
+        out: folder of the bundle.
+        backbone: a network of the catalog.
+        weights: "imagenet", "packaged", "none", a bundle or a .safetensors file. By default "packaged" where
+            a package carries them, else "imagenet".
+        freeze: fit only the linear head, on features computed once and cached; minutes on two cores.
+        split: "patient", "field" or "random"; by default the most honest that the data supports.
+        seed: of the split and the training.
+        folds: the test part is one of so many.
+        fold: which one.
+        hold_out: the source's own parts that are the test instead of a fold, such as ("prelim_test",).
+        size: side of the network's input in pixels; by default as published.
+        settings: of the fine-tuning; not used with `freeze`.
+        resume: go on where a killed training stopped.
+        overwrite: replace a finished bundle.
+        checkpoint_seconds: longest time between two checkpoints of a fine-tuning.
+        progress: told how far it is.
+
+    Raises:
+        LeakError: the split would put one patient or field on both sides.
+        DataError: the data cannot be divided as asked.
+        UsageError: arguments that contradict each other, or a bundle that is already there.
+        KeyboardInterrupt: asked to stop; the training can be resumed.
+
+    >>> import tempfile
+    >>> trained = train("synthetic:1?images=48&patients=16&size=64", out=tempfile.mkdtemp(),
+    ...                 backbone="tiny", weights="none", freeze=True)
+    >>> trained.config.protocol.split
+    'patient'
+    """
+    folder = Path(out)
+    done = _finished(folder, resume=resume, overwrite=overwrite)
+    if done is not None:
+        return done
+    kind = catalog.load(Backbone, backbone)
+    dataset = open_dataset(data)
+    material = _divide(
+        dataset, split=split, seed=seed, folds=folds, fold=fold, hold_out=tuple(hold_out), progress=progress
+    )
+    start_from = weights or ("packaged" if kind.packaged else "imagenet")
+    settings = settings or FineTuning()
+    plan = _Plan(
+        data=data,
+        backbone=backbone.replace("-", "_").lower(),
+        weights=start_from,
+        seed=seed,
+        size=size,
+        freeze=freeze,
+        settings=settings,
+    )
+    learned = _learn(
+        plan,
+        kind,
+        material,
+        folder=folder,
+        resume=resume,
+        checkpoint_seconds=checkpoint_seconds,
+        progress=progress,
+    )
+    config = _describe(plan, material, learned, name=folder.resolve().name)
+    rows = _split_rows(material)
+    save_bundle(
+        folder, learned.classifier, config=config, split=rows, tensors=_as_torch(learned.space.tensors())
+    )
+    write_text(folder / CARD_FILE, model_card(config))
+    if learned.history:
+        _write_history(folder / "training.csv", learned.history)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    return Trained(folder, config, dict(material.split.excluded))
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """The arguments that decide what comes out."""
+
+    data: str
+    backbone: str
+    weights: str
+    seed: int
+    size: int | None
+    freeze: bool
+    settings: FineTuning
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """A data set, divided."""
+
+    dataset: Dataset
+    hashes: Mapping[str, str]
+    fingerprint: str
+    split: Split
+
+    def portion(self, part: str) -> Portion:
+        return Portion.of(self.dataset, self.split.parts[part], groups=self.split.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """What training gave."""
+
+    classifier: Classifier
+    space: Space
+    trust: Trust
+    facts: dict[str, Any]
+    history: list[dict[str, float]]
+
+
+def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
+    """The bundle that is already there, where that is what was asked for."""
+    if resume and overwrite:
+        raise UsageError("--resume and --overwrite contradict each other.", hint="Give one of them.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{str(folder)!r} is a file; a bundle is a folder.", hint="Choose another --out.")
+    if (folder / CONFIG_FILE).is_file() and not overwrite:
+        if resume:
+            return Trained(folder, read_config(folder), {})
+        raise UsageError(
+            f"{str(folder)!r} already holds a bundle.", hint="Choose another --out, or add --overwrite."
+        )
+    if (folder / CHECKPOINTS).is_dir() and not resume:
+        if not overwrite:
+            raise UsageError(
+                f"{str(folder)!r} holds an unfinished training.",
+                hint="Go on with --resume, or add --overwrite.",
+            )
+        shutil.rmtree(folder / CHECKPOINTS)
+    return None
+
+
+def _divide(
+    dataset: Dataset,
+    *,
+    split: str | None,
+    seed: int,
+    folds: int,
+    fold: int,
+    hold_out: tuple[str, ...],
+    progress: Progress,
+) -> _Material:
+    unit = split or dataset.units[0]
+    if not dataset.independent and hold_out:
+        raise RefusedError("This data is made of copies and cannot serve as a test.", hint=dataset.caution)
+    allowed = None if dataset.training_parts is None else {*dataset.training_parts, *hold_out}
+    samples = tuple(s for s in dataset.samples if allowed is None or s.part in allowed)
+    hashes = content_hashes(dataset, progress=progress)
+    groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
+    made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
+    return _Material(dataset, hashes, data_fingerprint(dataset, hashes), made)
+
+
+def _learn(
+    plan: _Plan,
+    kind: type[Backbone],
+    material: _Material,
+    *,
+    folder: Path,
+    resume: bool,
+    checkpoint_seconds: float,
+    progress: Progress,
+) -> _Learned:
+    import torch
+
+    from allsight.models.classifier import Classifier
+    from allsight.models.training.features import embeddings_of, frozen_embeddings
+    from allsight.models.weights import start
+
+    train_part, validation = material.portion(TRAIN), material.portion(VALIDATION)
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.seed)
+        network, preprocessing = start(kind, plan.weights, size=plan.size)
+        classifier = Classifier(
+            network,
+            n_classes=len(material.dataset.classes),
+            preprocessing=preprocessing,
+            pooled=kind.pooled,
+            dropout=0.0 if plan.freeze else plan.settings.dropout,
+        )
+    history: list[dict[str, float]] = []
+    both = (*train_part.samples, *validation.samples)
+    if plan.freeze:
+        everything = [s for s in material.dataset.samples if s.name in material.split.groups]
+        rows = frozen_embeddings(
+            classifier, material.dataset, samples=everything, hashes=material.hashes, progress=progress
+        )
+        place = {s.name: i for i, s in enumerate(everything)}
+        embeddings = rows[[place[s.name] for s in both]]
+        facts = _fit_head(classifier, embeddings[: len(train_part)], train_part, seed=plan.seed)
+    else:
+        from allsight.models.training.finetune import finetune
+
+        history = finetune(
+            classifier,
+            train_part,
+            validation=validation,
+            settings=plan.settings,
+            seed=plan.seed,
+            folder=folder / CHECKPOINTS,
+            identity=_identity(plan, material),
+            resume=resume,
+            checkpoint_seconds=checkpoint_seconds,
+            progress=progress,
+        )
+        facts = {"mode": "fine-tuned", **plan.settings.model_dump(mode="json"), "epochs_run": len(history)}
+        embeddings = embeddings_of(classifier, material.dataset, samples=both, progress=progress)
+    with torch.inference_mode():
+        logits = classifier.head(torch.from_numpy(embeddings)).numpy()
+    n = len(train_part)
+    space = fit_space(embeddings[:n], train_part.labels, n_classes=len(material.dataset.classes))
+    trust = fit_trust(logits[n:], validation.labels, distances=space.distances(embeddings[n:]))
+    return _Learned(classifier, space, trust, facts, history)
+
+
+def _fit_head(
+    classifier: Classifier, embeddings: NDArray[np.float32], portion: Portion, *, seed: int
+) -> dict[str, Any]:
+    import torch
+
+    from allsight.models.training.head import fit_head
+
+    head = fit_head(embeddings, portion.labels, groups=portion.groups, seed=seed)
+    with torch.no_grad():
+        classifier.head.weight.copy_(torch.from_numpy(head.weight))
+        classifier.head.bias.copy_(torch.from_numpy(head.bias))
+    return {
+        "mode": "frozen features, logistic regression",
+        "inverse_regularisation": head.inverse_regularisation,
+        "log_loss_by_candidate": {str(c): round(v, 6) for c, v in head.log_loss.items()},
+    }
+
+
+def _identity(plan: _Plan, material: _Material) -> str:
+    """What must be the same for a checkpoint to be resumed."""
+    return fingerprint(
+        [
+            json.dumps(plan.settings.model_dump(mode="json"), sort_keys=True),
+            *(str(v) for v in (plan.backbone, plan.weights, plan.seed, plan.size)),
+            material.fingerprint,
+            *(name for part in material.split.parts.values() for name in ("", *part)),
+            str(versions(("torch", "timm", "torchvision"))),
+        ]
+    )
+
+
+def _describe(plan: _Plan, material: _Material, learned: _Learned, *, name: str) -> BundleConfig:
+    split, dataset = material.split, material.dataset
+    return BundleConfig(
+        name=name,
+        backbone=plan.backbone,
+        id2label=dict(enumerate(dataset.classes)),
+        suspicious=dataset.suspicious,
+        pooled=learned.classifier.pooled,
+        preprocessing=learned.classifier.preprocessing,
+        weights=plan.weights if plan.weights in ("imagenet", "packaged", "none") else Path(plan.weights).name,
+        training={"seed": plan.seed, **learned.facts},
+        data=DataFacts(
+            source=plan.data,
+            fingerprint=material.fingerprint,
+            n_images=len(split.groups),
+            caution=dataset.caution,
+        ),
+        protocol=Protocol(
+            split=split.unit,
+            seed=split.seed,
+            folds=split.folds,
+            fold=split.fold,
+            hold_out=split.hold_out,
+            n_images={part: len(names) for part, names in split.parts.items()},
+            n_groups={part: len({split.groups[n] for n in names}) for part, names in split.parts.items()},
+            straddling=split.straddling,
+            excluded=len(split.excluded),
+        ),
+        trust=learned.trust.model_dump(mode="json"),
+        provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
+    )
+
+
+def _split_rows(material: _Material) -> list[SplitRow]:
+    labels = {s.name: s.label or "" for s in material.dataset.samples}
+    return [
+        SplitRow(name, material.hashes[name], labels[name], part, material.split.groups[name])
+        for part, names in material.split.parts.items()
+        for name in names
+    ]
+
+
+def _as_torch(tensors: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
+    import torch
+
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    import csv
+
+    with whole_file(path) as part, part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(history[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(history)

@@ -1,0 +1,93 @@
+"""Calibration, sets and distances against independent computations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.distance import mahalanobis
+
+from allsight.inference.trust import Space, Trust, fit_space, fit_temperature, fit_trust, judge, softmax
+
+CLASSES = ("Benign", "Early", "Pre")
+
+
+def sharpened(n: int, *, by: float, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits that are `by` times too sure, and labels drawn from the honest probabilities."""
+    rng = np.random.default_rng(seed)
+    honest = rng.normal(size=(n, 3)) * 1.5
+    labels = np.array([rng.choice(3, p=p) for p in softmax(honest.astype(np.float32))])
+    return (honest * by).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("by", [0.5, 1.0, 4.0])
+def test_the_temperature_undoes_what_was_done(by: float) -> None:
+    logits, labels = sharpened(20_000, by=by)
+    assert fit_temperature(logits, labels) == pytest.approx(by, rel=0.05)
+
+
+def test_sets_cover_each_class_on_fresh_images() -> None:
+    logits, labels = sharpened(4000, by=3.0)
+    trust = fit_trust(logits, labels, distances=np.ones(4000, dtype=np.float32))
+    fresh, truth = sharpened(20_000, by=3.0, seed=1)
+    answers = judge(
+        fresh, np.ones(20_000, dtype=np.float32), trust=trust, classes=CLASSES, suspicious=("Early", "Pre")
+    )
+    for c, name in enumerate(CLASSES):
+        covered = np.mean([name in a.set for a, t in zip(answers, truth, strict=True) if t == c])
+        assert 0.935 <= covered <= 0.965
+
+
+def test_too_few_images_of_a_class_never_exclude_it() -> None:
+    logits, labels = sharpened(60, by=1.0)
+    labels[:] = np.where(labels == 2, 1, labels)
+    labels[:5] = 2
+    trust = fit_trust(logits, labels, distances=np.ones(60, dtype=np.float32))
+    assert trust.thresholds[2] == 1.0
+
+
+def test_distances_are_mahalanobis() -> None:
+    """With more images than directions the whitened distance is SciPy's, up to the shrinkage."""
+    rng = np.random.default_rng(0)
+    mixing = rng.normal(size=(6, 6))
+    labels = np.repeat([0, 1], 20_000)
+    embeddings = (rng.normal(size=(40_000, 6)) @ mixing + labels[:, None] * 5).astype(np.float32)
+    space = fit_space(embeddings, labels, n_classes=2)
+    inverse = np.linalg.inv(mixing.T @ mixing)
+    points = rng.normal(size=(20, 6)).astype(np.float32) * 3
+    expected = [
+        min(mahalanobis(p, m, inverse) ** 2 for m in (np.zeros(6), np.full(6, 5))) / 6 for p in points
+    ]
+    np.testing.assert_allclose(space.distances(points), expected, rtol=0.06)
+
+
+def test_a_stranger_is_referred_with_its_figures() -> None:
+    trust = Trust(temperature=1.0, thresholds=(0.9, 0.9, 0.9), distance_limit=2.0, n_images=10)
+    sure = np.array([[9.0, 0.0, 0.0]], dtype=np.float32)
+    near, far = (
+        judge(
+            sure, np.array([d], dtype=np.float32), trust=trust, classes=CLASSES, suspicious=("Early", "Pre")
+        )[0]
+        for d in (1.0, 7.5)
+    )
+    assert near.verdict == "answer"
+    assert not near.reasons
+    assert near.suspicion == pytest.approx(1 - near.probabilities["Benign"])
+    assert far.verdict == "refer"
+    assert far.reasons == ("unlike the training images: distance 7.5, limit 2.0",)
+
+
+def test_what_cannot_be_told_apart_is_said() -> None:
+    trust = Trust(temperature=1.0, thresholds=(0.9, 0.9, 0.1), distance_limit=2.0, n_images=10)
+    unsure = np.array([[1.0, 1.0, 0.0]], dtype=np.float32)
+    answer = judge(unsure, np.zeros(1, dtype=np.float32), trust=trust, classes=CLASSES, suspicious=())[0]
+    assert answer.set == ("Benign", "Early")
+    assert answer.reasons == ("cannot tell Benign from Early",)
+
+
+def test_tensors_come_back() -> None:
+    rng = np.random.default_rng(0)
+    space = Space(rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=(2, 3)).astype(np.float32))
+    again = Space.from_tensors(space.tensors())
+    points = rng.normal(size=(4, 5)).astype(np.float32)
+    np.testing.assert_array_equal(space.distances(points), again.distances(points))

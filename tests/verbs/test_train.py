@@ -1,0 +1,188 @@
+"""`train` writes a whole bundle or none, and says what it did."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from allsight.cli.main import main
+from allsight.core.errors import UsageError
+from allsight.models.bundle import MODEL_FILE, load_classifier, read_config, read_split
+from allsight.models.training.settings import FineTuning
+from allsight.verbs.train import train
+from tests.verbs.conftest import DATA
+
+
+def test_the_bundle_is_complete(bundle: Path) -> None:
+    assert {p.name for p in bundle.iterdir()} == {
+        "model.safetensors",
+        "config.json",
+        "split.csv",
+        "README.md",
+    }
+    config = read_config(bundle)
+    assert config.classes == ("Benign", "Early", "Pre", "Pro")
+    assert config.protocol.split == "patient"
+    assert json.loads((bundle / "config.json").read_text())["id2label"]["0"] == "Benign"
+    card = (bundle / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert "Research use only" in card
+
+
+def test_no_patient_is_in_two_parts(bundle: Path) -> None:
+    rows = read_split(bundle)
+    parts = {part: {r.group for r in rows if r.part == part} for part in ("train", "validation", "test")}
+    assert all(parts.values())
+    assert not parts["train"] & parts["validation"]
+    assert not (parts["train"] | parts["validation"]) & parts["test"]
+    assert {r.name.split("/")[0] for r in rows if r.part == "test"} == parts["test"]
+
+
+def test_the_same_seed_gives_the_same_weights(bundle: Path, tmp_path: Path) -> None:
+    train(DATA, out=tmp_path / "again", backbone="tiny", weights="none", freeze=True)
+    first, second = load_file(bundle / MODEL_FILE), load_file(tmp_path / "again" / MODEL_FILE)
+    assert all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_a_finished_bundle_is_not_replaced_by_accident(bundle: Path) -> None:
+    before = (bundle / "config.json").read_bytes()
+    with pytest.raises(UsageError, match="already holds a bundle"):
+        train(DATA, out=bundle, backbone="tiny", weights="none", freeze=True)
+    assert train(DATA, out=bundle, backbone="tiny", weights="none", freeze=True, resume=True).bundle == bundle
+    assert (bundle / "config.json").read_bytes() == before
+
+
+def test_fine_tuning_starts_from_a_bundle(bundle: Path, tmp_path: Path) -> None:
+    trained = train(
+        DATA,
+        out=tmp_path / "tuned",
+        backbone="tiny",
+        weights=str(bundle),
+        settings=FineTuning(epochs=1),
+    )
+    with (trained.bundle / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1
+    assert float(rows[0]["validation_loss"]) > 0
+    assert trained.config.weights == bundle.name
+    assert not (trained.bundle / "checkpoint").exists()
+    load_classifier(trained.bundle)
+
+
+def test_the_printed_configuration_is_accepted_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [
+        "train",
+        DATA,
+        "--out",
+        str(tmp_path / "b"),
+        "--backbone",
+        "tiny",
+        "--weights",
+        "none",
+        "--epochs",
+        "3",
+    ]
+    assert main([*arguments, "--print-config"]) == 0
+    printed = capsys.readouterr().out
+    assert not (tmp_path / "b").exists()
+    (tmp_path / "c.json").write_text(printed)
+    assert (
+        main(
+            [
+                "train",
+                DATA,
+                "--out",
+                str(tmp_path / "b"),
+                "--config",
+                str(tmp_path / "c.json"),
+                "--print-config",
+            ]
+        )
+        == 0
+    )
+    assert capsys.readouterr().out == printed
+    assert json.loads(printed)["settings"]["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (
+            ["train", "synthetic:1", "--out", "x", "--backbone", "efficientnet-b77"],
+            2,
+            "Did you mean 'efficientnet_b7'",
+        ),
+        (["train", "synthetc:1", "--out", "x"], 2, "Did you mean 'synthetic'"),
+        (["train", "synthetic:1", "--out", "x", "--split", "field"], 2, "patient"),
+        (["train", "synthetic:1", "--out", "x", "--weights", "model.pth"], 4, "pickle"),
+        (["train", "synthetic:1", "--out", "x", "--fold", "7"], 2, "fold"),
+        (["train", "taleqani:/no/such/place", "--out", "x"], 1, "/no/such/place"),
+    ],
+)
+def test_mistakes_are_explained(
+    arguments: list[str],
+    code: int,
+    words: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([*arguments, "--json"]) == code
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert words in f"{error['message']} {error['hint']}"
+    assert not (tmp_path / "x" / "config.json").exists()
+
+
+COMMAND = [
+    *(sys.executable, "-m", "allsight", "train", "synthetic:3?images=96&patients=24&size=64"),
+    *("--backbone", "efficientnet-lite0", "--weights", "packaged", "--size", "64"),
+    *("--epochs", "3", "--batch-size", "8", "--checkpoint-seconds", "0"),
+]
+
+
+def digest(bundle: Path) -> dict[str, bytes]:
+    return {k: v.numpy().tobytes() for k, v in load_file(bundle / MODEL_FILE).items()}
+
+
+def test_ten_kills_change_no_byte(tmp_path: Path) -> None:
+    """SIGKILL at ten random moments of a fine-tuning of EfficientNet-Lite0, resumed after each."""
+    subprocess.run([*COMMAND, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
+    rng = random.Random(0)
+    folder = tmp_path / "killed"
+    last = folder / "checkpoint" / "last.safetensors"
+    kills = 0
+    while kills < 10:
+        process = subprocess.Popen(
+            [*COMMAND, "--out", str(folder), "--resume"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        before = last.stat().st_mtime_ns if last.exists() else 0
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and process.poll() is None:
+            if last.exists() and last.stat().st_mtime_ns > before:
+                break  # under way: a checkpoint a step is being written, so the next moment may be inside one
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.6))
+        if process.poll() is not None:
+            break
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        if last.exists():
+            load_file(last)  # readable, always
+    subprocess.run([*COMMAND, "--out", str(folder), "--resume"], check=True, capture_output=True)
+    assert kills == 10
+    assert digest(folder) == digest(tmp_path / "whole")
