@@ -107,7 +107,12 @@ def evaluate(
     run = Path(out) if out is not None else _default_run(predictor.config, data, split)
     evaluation = evaluate_predictions(
         predictions,
-        _context(predictor.config, data, chosen, seed=seed),
+        _context(
+            predictor.config,
+            chosen,
+            data=data,
+            command=f"allsight evaluate {bundle} {data} --split {split} --seed {seed}",
+        ),
         controls=_controls(predictor.config, dataset, chosen, kept, seed=seed, progress=progress)
         if controls
         else None,
@@ -268,7 +273,7 @@ def _controls(
     }
 
 
-def _context(config: BundleConfig, data: str, chosen: _Chosen, *, seed: int) -> Context:
+def _context(config: BundleConfig, chosen: _Chosen, *, data: str, command: str) -> Context:
     return Context(
         model={
             "name": config.name,
@@ -284,7 +289,7 @@ def _context(config: BundleConfig, data: str, chosen: _Chosen, *, seed: int) -> 
             "versions": dict(versions()),
             "commit": commit(),
             "machine": machine(),
-            "command": f"allsight evaluate {config.name} {data} --seed {seed}",
+            "command": command,
         },
     )
 

@@ -1,0 +1,289 @@
+"""One model on one set of images: from predictions to the record that becomes the `evaluate` document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from allsight.core.errors import UsageError
+from allsight.core.progress import Progress, silent
+from allsight.core.records import TRAIN, VALIDATION
+from allsight.evaluate.bootstrap import LEVEL, RESAMPLES, Draws, draw, scores_of
+from allsight.evaluate.document import (
+    Bin,
+    Control,
+    Coverage,
+    Curve,
+    Curves,
+    Evaluation,
+    Hardest,
+    Interval,
+    Suspicion,
+)
+from allsight.evaluate.metrics import curves, families, suspicion
+from allsight.evaluate.metrics.calibration import BINS
+from allsight.evaluate.metrics.metric import Floats, Measure, ratio
+from allsight.evaluate.predictions import Predictions, check_probabilities
+
+__all__ = ["Context", "Evaluation", "Predictions", "evaluate_predictions"]
+
+CONTROL_METRICS = ("accuracy", "f1_macro", "auc_macro")
+HARDEST = 24
+FEW_GROUPS = 30  # fewer make intervals too narrow: Cameron, Gelbach & Miller 2008, doi 10.1162/rest.90.3.414
+_DECIMALS = 5  # of the points of curves, which are for drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the document says beside the figures.
+
+    Attributes:
+        model, data: a name, or facts by name.
+        protocol: at least "split" and "seed"; the numbers of images and groups are added.
+        caution: the sentence that every figure on this data must carry, or "".
+        provenance: versions, commit, machine, command.
+    """
+
+    model: Any
+    data: Any
+    protocol: Mapping[str, Any]
+    caution: str = ""
+    provenance: Mapping[str, Any] | None = None
+
+
+def evaluate_predictions(
+    predictions: Predictions,
+    context: Context,
+    *,
+    controls: Mapping[str, Floats] | None = None,
+    answered: NDArray[np.bool_] | None = None,
+    hardest: int = HARDEST,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    progress: Progress = silent,
+) -> Evaluation:
+    """Everything that can be said of predictions, with intervals from a bootstrap over their groups.
+
+    Args:
+        predictions: the model's.
+        context: what the document says beside the figures.
+        controls: probabilities (n, C) of models that see no cells, by name, for the same images.
+        answered: (n,) False where the model refers the image to a person; None where it never does.
+        hardest: how many images to list.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+        progress: told of each round of resamples.
+
+    Raises:
+        UsageError: shapes or values do not fit, or the protocol does not name its split and seed.
+    """
+    protocol = _protocol(predictions, context, seed=seed, resamples=resamples)
+    _check_shapes(predictions, controls or {}, answered)
+    total = 4 + len(controls or {})  # the model, calibration, suspicion, coverage and the controls
+    done = iter(range(total))
+
+    def drawn(measure: Measure) -> dict[str, Draws]:
+        progress("resampling", next(done), total)
+        return draw(measure, predictions.groups, seed=seed, resamples=resamples)
+
+    p, y, classes = predictions.probabilities, predictions.labels, tuple(predictions.classes)
+    model = drawn(families.measure_of(p, y))
+    found = scores_of(model, p, labels=y, classes=classes)
+    compared = {
+        name: _control(model, drawn(families.measure_of(control, y, only=CONTROL_METRICS)))
+        for name, control in (controls or {}).items()
+    }
+    evaluation = Evaluation(
+        model=context.model,
+        data=context.data,
+        protocol=protocol,
+        classes=classes,
+        suspicious=tuple(predictions.suspicious),
+        metrics=found.metrics,
+        per_class={c: {name: e.value for name, e in of.items()} for c, of in found.per_class.items()},
+        per_class_intervals={
+            c: {name: Interval(e.low, e.high) for name, e in of.items()} for c, of in found.per_class.items()
+        },
+        confusion=found.confusion,
+        controls=compared,
+        coverage=_coverage(predictions, answered, drawn),
+        suspicion=_suspicion(predictions, drawn),
+        roc=_curves(predictions, curves.roc),
+        pr=_curves(predictions, curves.precision_recall),
+        reliability=_reliability(drawn(curves.reliability_measure(p, y))),
+        hardest=_hardest(predictions, most=hardest),
+        caution=context.caution,
+        remarks=tuple(_remarks(predictions, protocol, compared)),
+        provenance=dict(context.provenance or {}),
+    )
+    progress("resampling", total, total)
+    return evaluation
+
+
+def _protocol(predictions: Predictions, context: Context, *, seed: int, resamples: int) -> dict[str, Any]:
+    if missing := {"split", "seed"} - context.protocol.keys():
+        raise UsageError(
+            f"The protocol does not name its {' and '.join(sorted(missing))}.",
+            hint='Give at least {"split": "patient", "seed": 0}.',
+        )
+    return {
+        **context.protocol,
+        "n_images": len(predictions.names),
+        "n_groups": len(set(predictions.groups)),
+        "interval": {"level": LEVEL, "method": "percentile", "resamples": resamples, "seed": seed},
+    }
+
+
+def _check_shapes(
+    predictions: Predictions, controls: Mapping[str, Floats], answered: NDArray[np.bool_] | None
+) -> None:
+    n, classes = predictions.probabilities.shape
+    for control in controls.values():
+        check_probabilities(control, n=n, classes=classes)
+    if answered is not None and answered.shape != (n,):
+        raise UsageError(f"`answered` must hold {n} values, one per image; its shape is {answered.shape}.")
+
+
+def _control(model: dict[str, Draws], control: dict[str, Draws]) -> Control:
+    own = {name: control[name].estimate() for name in CONTROL_METRICS}
+    over = {name: (model[name] - control[name]).estimate() for name in CONTROL_METRICS}
+    return Control(
+        accuracy=own["accuracy"].value,
+        f1_macro=own["f1_macro"].value,
+        auc_macro=own["auc_macro"].value,
+        intervals={name: Interval(e.low, e.high) for name, e in own.items()},
+        difference=over,
+        model_clearly_better=all(e.low is not None and e.low > 0 for e in over.values()),
+    )
+
+
+def _coverage(
+    predictions: Predictions,
+    answered: NDArray[np.bool_] | None,
+    drawn: Callable[[Measure], dict[str, Draws]],
+) -> Coverage:
+    if answered is None:
+        return Coverage(None, None, None, {})
+    right = predictions.probabilities.argmax(axis=1) == predictions.labels
+    kept, kept_right = answered.astype(np.float64), (answered & right).astype(np.float64)
+
+    def measure(weights: Floats) -> dict[str, Floats]:
+        given = weights @ kept
+        return {
+            "answered": ratio(given, weights.sum(axis=1)),
+            "accuracy_answered": ratio(weights @ kept_right, given),
+        }
+
+    found = {name: draws.estimate() for name, draws in drawn(measure).items()}
+    return Coverage(
+        answered=found["answered"].value,
+        accuracy_answered=found["accuracy_answered"].value,
+        n_answered=int(answered.sum()),
+        intervals={name: Interval(e.low, e.high) for name, e in found.items()},
+    )
+
+
+def _suspicion(predictions: Predictions, drawn: Callable[[Measure], dict[str, Draws]]) -> Suspicion | None:
+    """None where the classes do not divide into suspicious and other ones."""
+    mask = predictions.suspicious_mask
+    if mask.all() or not mask.any():
+        return None
+    p, y = predictions.probabilities, predictions.labels
+    found = drawn(suspicion.measure_of(p, y, suspicious=mask))
+    return Suspicion(
+        metrics={name: draws.estimate() for name, draws in found.items()},
+        thresholds={
+            suspicion.at_specificity(s): suspicion.threshold_at(p, y, suspicious=mask, specificity=s)
+            for s in suspicion.SPECIFICITIES
+        },
+    )
+
+
+def _curves(
+    predictions: Predictions, curve: Callable[[Floats, NDArray[np.bool_]], curves.Points | None]
+) -> Curves:
+    def rounded(points: curves.Points | None) -> Curve | None:
+        if points is None:
+            return None
+        x, y = (tuple(float(v) for v in np.round(axis, _DECIMALS)) for axis in points)
+        return Curve(x, y)
+
+    p, mask = predictions.probabilities, predictions.suspicious_mask
+    found = {c: rounded(curve(p[:, i], predictions.labels == i)) for i, c in enumerate(predictions.classes)}
+    divided = mask.any() and not mask.all()
+    score = suspicion.suspicion(p, suspicious=mask)
+    return Curves(
+        classes={c: points for c, points in found.items() if points is not None},
+        suspicion=rounded(curve(score, mask[predictions.labels])) if divided else None,
+    )
+
+
+def _reliability(drawn: dict[str, Draws]) -> tuple[Bin, ...]:
+    return tuple(
+        Bin(
+            low=b / BINS,
+            high=(b + 1) / BINS,
+            n_images=int(drawn["images"].value[b]),
+            confidence=drawn["confidence"].estimate(b).value,
+            accuracy=drawn["accuracy"].estimate(b),
+        )
+        for b in range(BINS)
+    )
+
+
+def _hardest(predictions: Predictions, *, most: int) -> tuple[Hardest, ...]:
+    p, classes = predictions.probabilities, predictions.classes
+    own = p[np.arange(len(p)), predictions.labels]
+    named = p.argmax(axis=1)
+    order = sorted(range(len(p)), key=lambda i: (own[i], predictions.names[i]))[:most]
+    return tuple(
+        Hardest(
+            name=predictions.names[i],
+            label=classes[predictions.labels[i]],
+            prediction=classes[named[i]],
+            probability=float(p[i, named[i]]),
+            probability_of_label=float(own[i]),
+            image=f"hardest/{place:02d}.png",
+        )
+        for place, i in enumerate(order, start=1)
+    )
+
+
+def _remarks(
+    predictions: Predictions, protocol: Mapping[str, Any], controls: Mapping[str, Control]
+) -> list[str]:
+    """What a reader must know before believing the figures, one sentence each."""
+    remarks = []
+    if protocol.get("part") in (TRAIN, VALIDATION):
+        remarks.append("The model was made with these images, so the figures say nothing about new ones.")
+    if protocol["split"] == "random":
+        remarks.append(
+            "Images were divided at random, so one patient or field may stand on both sides: "
+            "for comparison with published figures only."
+        )
+    groups = np.asarray(predictions.groups)
+    n_groups = len(set(predictions.groups))
+    if n_groups < 2:
+        remarks.append("All images are of one group, so no interval can be given.")
+    elif n_groups < FEW_GROUPS:
+        remarks.append(f"There are only {n_groups} groups; intervals from so few are too narrow.")
+    for i, name in enumerate(predictions.classes):
+        held = len(np.unique(groups[predictions.labels == i]))
+        if not held:
+            remarks.append(f"No image is of class {name}; macro means are over the other classes.")
+        elif held < 3 and n_groups > 1:
+            remarks.append(f"Class {name} comes from {held} group{'s' * (held > 1)}; it has no interval.")
+    if not controls:
+        remarks.append(
+            "No control was measured, so it is not known what can be had without looking at cells."
+        )
+    remarks += [
+        f"The model does not clearly beat the control {name!r}, which sees no cells."
+        for name, control in controls.items()
+        if not control.model_clearly_better
+    ]
+    return remarks
