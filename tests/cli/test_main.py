@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from allsight import api
 from allsight.cli.main import main
 
 
@@ -51,9 +52,7 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_python_api_has_the_same_verbs() -> None:
-    import allsight
-
-    for verb in allsight.__all__:
-        assert callable(getattr(allsight, verb))
+    for verb in api.__all__:
+        assert callable(getattr(api, verb))
     with pytest.raises(AttributeError, match="it has audit"):
-        allsight.trane  # noqa: B018
+        api.trane  # noqa: B018

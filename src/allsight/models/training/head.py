@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-STRENGTHS = tuple(float(c) for c in np.logspace(-4, 0, 5))
+STRENGTHS = tuple(float(c) for c in np.logspace(-4, 1, 6))
 
 
 @dataclass(frozen=True, slots=True)

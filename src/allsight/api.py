@@ -1,0 +1,37 @@
+"""The Python API: each verb of the command line is a function with the same arguments.
+
+>>> from allsight import api
+>>> api.doctor().healthy
+True
+
+It is a module of its own because the rooms `evaluate` and `report` have the names of verbs.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from allsight.verbs.audit import audit
+    from allsight.verbs.demo import demo
+    from allsight.verbs.doctor import doctor
+    from allsight.verbs.evaluate import evaluate
+    from allsight.verbs.predict import predict
+    from allsight.verbs.prepare import prepare
+    from allsight.verbs.report import report
+    from allsight.verbs.synthesize import synthesize
+    from allsight.verbs.train import train
+
+__all__ = ["audit", "demo", "doctor", "evaluate", "predict", "prepare", "report", "synthesize", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    """A verb is imported when it is first used, so that importing the API costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"allsight.api has no {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"allsight.verbs.{name}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
