@@ -5,10 +5,19 @@ from __future__ import annotations
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+from allsight.core.errors import ImageError
+from allsight.core.progress import Progress, silent
+from allsight.core.provenance import fingerprint
+from allsight.data.kept import kept, pixels_fingerprint
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from allsight.core.contracts import Dataset
+    from allsight.core.records import Sample
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -35,3 +44,42 @@ def in_order(function: Callable[[T], R], items: Iterable[T], *, ahead: int = 16)
         finally:
             for future in pending:
                 future.cancel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unreadable:
+    reasons: dict[str, str]
+
+
+def unreadable(
+    dataset: Dataset, samples: Sequence[Sample], *, hashes: Mapping[str, str], progress: Progress = silent
+) -> dict[str, str]:
+    """What is wrong with the samples that cannot be read, by name. Each file is decoded once and remembered.
+
+    Args:
+        dataset: reads the samples; generated ones are always readable.
+        samples: which to try.
+        hashes: content hash by sample name.
+        progress: told after each image.
+    """
+    files = [s for s in samples if s.path is not None]
+    if not files:
+        return {}
+
+    def reason(sample: Sample) -> str:
+        try:
+            dataset.read(sample)
+        except ImageError as error:
+            return str(error)
+        return ""
+
+    def try_all() -> _Unreadable:
+        found: dict[str, str] = {}
+        for done, (sample, wrong) in enumerate(zip(files, in_order(reason, files), strict=True), start=1):
+            if wrong:
+                found[sample.name] = wrong
+            progress("reading", done, len(files))
+        return _Unreadable(found)
+
+    key = fingerprint(["readable", pixels_fingerprint(dataset, {s.name: hashes[s.name] for s in files})])
+    return kept(_Unreadable, "readable", key=key, compute=try_all).reasons

@@ -19,6 +19,7 @@ from allsight.core.provenance import commit, fingerprint, machine, versions
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.groups import groups_of
 from allsight.data.hashing import content_hashes, data_fingerprint
+from allsight.data.loading import unreadable
 from allsight.data.source import open_dataset
 from allsight.data.splits import Split, make_split
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
@@ -163,7 +164,7 @@ def train(
     if learned.history:
         _write_history(folder / "training.csv", learned.history)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Trained(folder, config, dict(material.split.excluded))
+    return Trained(folder, config, material.excluded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,7 @@ class _Material:
     hashes: Mapping[str, str]
     fingerprint: str
     split: Split
+    excluded: dict[str, str]
 
     def portion(self, part: str) -> Portion:
         return Portion.of(self.dataset, self.split.parts[part], groups=self.split.groups)
@@ -241,9 +243,12 @@ def _divide(
     allowed = None if dataset.training_parts is None else {*dataset.training_parts, *hold_out}
     samples = tuple(s for s in dataset.samples if allowed is None or s.part in allowed)
     hashes = content_hashes(dataset, progress=progress)
+    bad = unreadable(dataset, samples, hashes=hashes, progress=progress)
+    samples = tuple(s for s in samples if s.name not in bad)
     groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
     made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
-    return _Material(dataset, hashes, data_fingerprint(dataset, hashes), made)
+    named = {name: f"unreadable: {error}" for name, error in bad.items()}
+    return _Material(dataset, hashes, data_fingerprint(dataset, hashes), made, {**made.excluded, **named})
 
 
 def _learn(
@@ -365,7 +370,7 @@ def _describe(plan: _Plan, material: _Material, learned: _Learned, *, name: str)
             n_images={part: len(names) for part, names in split.parts.items()},
             n_groups={part: len({split.groups[n] for n in names}) for part, names in split.parts.items()},
             straddling=split.straddling,
-            excluded=len(split.excluded),
+            excluded=len(material.excluded),
         ),
         trust=learned.trust.model_dump(mode="json"),
         provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
