@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ import torch
 from safetensors.torch import load_file
 
 from allsight.cli.main import main
-from allsight.core.errors import UsageError
+from allsight.core.errors import LeakError, UsageError
+from allsight.data.manifest import read_manifest, write_manifest
 from allsight.models.bundle import MODEL_FILE, load_classifier, read_config, read_split
 from allsight.models.training.settings import FineTuning
+from allsight.verbs.prepare import prepare
+from allsight.verbs.synthesize import synthesize
 from allsight.verbs.train import train
 from tests.verbs.conftest import DATA
 
@@ -186,3 +190,50 @@ def test_ten_kills_change_no_byte(tmp_path: Path) -> None:
     subprocess.run([*COMMAND, "--out", str(folder), "--resume"], check=True, capture_output=True)
     assert kills == 10
     assert digest(folder) == digest(tmp_path / "whole")
+
+
+def test_a_stated_split_is_taken_and_checked(tmp_path: Path) -> None:
+    """What `data prepare` wrote trains the same parts; a patient moved to the other side is a leak."""
+    synthesize("3?images=96&patients=24&size=64", out=tmp_path / "images", masks=False)
+    table = tmp_path / "split.csv"
+    prepare(f"manifest:{tmp_path / 'images' / 'manifest.csv'}", out=table)
+    trained = train(
+        f"manifest:{table}", out=tmp_path / "b", backbone="tiny", weights="none", freeze=True, split="stated"
+    )
+    rows = {row.path: row for row in read_manifest(table)}
+    assert {r.name: r.part for r in read_split(trained.bundle)} == {
+        path: row.split for path, row in rows.items()
+    }
+
+    moved = next(path for path, row in rows.items() if row.split == "train")
+    rows[moved] = replace(rows[moved], split="test")
+    write_manifest(table, rows.values())
+    with pytest.raises(LeakError, match="is in train and test"):
+        train(
+            f"manifest:{table}",
+            out=tmp_path / "c",
+            backbone="tiny",
+            weights="none",
+            freeze=True,
+            split="stated",
+        )
+    assert (
+        main(["train", f"manifest:{table}", "--out", str(tmp_path / "c"), "--split", "stated", "--freeze"])
+        == 4
+    )
+
+
+def test_an_unreadable_image_is_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    synthesize("3?images=96&patients=24&size=64", out=tmp_path / "images", masks=False)
+    bad = sorted((tmp_path / "images").rglob("*.png"))[5]
+    bad.write_bytes(bad.read_bytes()[:300])
+    table = tmp_path / "images" / "manifest.csv"
+    write_manifest(table, [replace(row, sha256=None) for row in read_manifest(table)])
+    arguments = ["--out", str(tmp_path / "b"), "--backbone", "tiny", "--weights", "none", "--freeze"]
+    assert main(["train", f"manifest:{table}", *arguments]) == 3
+    assert bad.name in capsys.readouterr().err
+    kept = {r.name for r in read_split(tmp_path / "b")}
+    assert len(kept) == 95
+    assert bad.relative_to(table.parent).as_posix() not in kept

@@ -47,7 +47,6 @@ def groups_of(
     unit: str,
     *,
     hashes: Mapping[str, str],
-    given: Mapping[str, str] | None = None,
     progress: Progress = silent,
 ) -> Groups:
     """Groups of the samples under a unit, the same whichever samples are asked about.
@@ -57,8 +56,6 @@ def groups_of(
         samples: those to be grouped.
         unit: one of `dataset.units`.
         hashes: content hash by name, for all samples of the data set.
-        given: groups that the source itself states (a manifest's column), kept together under every unit but
-            `random`.
         progress: is told how far the search for overlaps is.
 
     Raises:
@@ -71,7 +68,7 @@ def groups_of(
         )
     names = [sample.name for sample in samples]
     honest = unit if unit != RANDOM else dataset.units[0]
-    linked = [*exact_duplicates(hashes), *_members(given or {})]
+    linked = [*exact_duplicates(hashes), *_members(dataset.groups())]
     if honest == PATIENT:
         indivisible = _patients(dataset.samples, linked)
     elif honest == FIELD:

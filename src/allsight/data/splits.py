@@ -120,6 +120,50 @@ def make_split(
     )
 
 
+def stated_split(samples: Iterable[Sample], groups: Groups, *, stated: Mapping[str, str]) -> Split:
+    """The split that a source has decided itself, such as a manifest's column `split`, after the same checks.
+
+    Args:
+        samples: all samples of the data set; unlabelled ones and those without a part are left out.
+        groups: of the same samples, under the most honest unit that the data supports.
+        stated: "train", "validation" or "test" by sample name.
+
+    Raises:
+        UsageError: the source decides nothing, or names no image for training or validation.
+        DataError: some class is not in the training part.
+        LeakError: a group is in two parts.
+    """
+    names: dict[str, list[str]] = {part: [] for part in PARTS}
+    excluded: dict[str, str] = {}
+    labels: dict[str, str] = {}
+    for sample in sorted(samples, key=lambda sample: sample.name):
+        if sample.label is None or sample.name not in stated:
+            excluded[sample.name] = "it has no label" if sample.label is None else "it is in no stated part"
+            continue
+        labels[sample.name] = sample.label
+        names[stated[sample.name]].append(sample.name)
+    missing = [part for part in (TRAIN, VALIDATION) if not names[part]]
+    if missing:
+        raise UsageError(
+            f"The data states no image for {' and '.join(missing)}.",
+            hint="Fill the manifest's column split with train, validation and test, or give --split a unit.",
+        )
+    parts = {part: tuple(members) for part, members in names.items()}
+    _check_training(parts[TRAIN], _Table(labels, groups))
+    if groups.unit != RANDOM:
+        assert_no_leak(parts, groups.indivisible, unit=groups.unit)
+    return Split(
+        unit=groups.unit,
+        seed=0,
+        folds=0,
+        fold=0,
+        parts=parts,
+        groups={name: groups.block[name] for name in labels},
+        excluded=excluded,
+        straddling=len(_divided(parts, groups.honest)),
+    )
+
+
 def assert_no_leak(
     parts: Mapping[str, Iterable[str]], indivisible: Mapping[str, str], *, unit: str = "group"
 ) -> None:

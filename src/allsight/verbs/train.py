@@ -21,7 +21,7 @@ from allsight.data.groups import groups_of
 from allsight.data.hashing import content_hashes, data_fingerprint
 from allsight.data.loading import unreadable
 from allsight.data.source import open_dataset
-from allsight.data.splits import Split, make_split
+from allsight.data.splits import Split, make_split, stated_split
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import (
     CARD_FILE,
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
 
 CHECKPOINTS = "checkpoint"
+STATED = "stated"  # the split that the data itself names
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,13 @@ class Trained:
         bundle: the folder.
         config: what the bundle says of itself.
         excluded: images left out, by name, each with the reason.
+        notes: what was found while listing the data.
     """
 
     bundle: Path
     config: BundleConfig
     excluded: dict[str, str]
+    notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The document of `train --json`."""
@@ -71,6 +74,7 @@ class Trained:
             "training": self.config.training,
             "protocol": self.config.protocol.model_dump(mode="json"),
             "excluded": self.excluded,
+            "notes": list(self.notes),
         }
 
 
@@ -102,7 +106,8 @@ def train(
         weights: "imagenet", "packaged", "none", a bundle or a .safetensors file. By default "packaged" where
             a package carries them, else "imagenet".
         freeze: fit only the linear head, on features computed once and cached; minutes on two cores.
-        split: "patient", "field" or "random"; by default the most honest that the data supports.
+        split: "patient", "field" or "random"; by default the most honest that the data supports. "stated" takes
+            the parts that a manifest names, after the same checks.
         seed: of the split and the training.
         folds: the test part is one of so many.
         fold: which one.
@@ -164,7 +169,7 @@ def train(
     if learned.history:
         _write_history(folder / "training.csv", learned.history)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Trained(folder, config, material.excluded)
+    return Trained(folder, config, material.excluded, dataset.notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +242,7 @@ def _divide(
     hold_out: tuple[str, ...],
     progress: Progress,
 ) -> _Material:
-    unit = split or dataset.units[0]
+    unit = dataset.units[0] if split in (None, STATED) else str(split)
     if not dataset.independent and hold_out:
         raise RefusedError("This data is made of copies and cannot serve as a test.", hint=dataset.caution)
     allowed = None if dataset.training_parts is None else {*dataset.training_parts, *hold_out}
@@ -246,7 +251,10 @@ def _divide(
     bad = unreadable(dataset, samples, hashes=hashes, progress=progress)
     samples = tuple(s for s in samples if s.name not in bad)
     groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
-    made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
+    if split == STATED:
+        made = stated_split(samples, groups, stated=dataset.parts())
+    else:
+        made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
     named = {name: f"unreadable: {error}" for name, error in bad.items()}
     return _Material(dataset, hashes, data_fingerprint(dataset, hashes), made, {**made.excluded, **named})
 

@@ -29,7 +29,7 @@ def train(
         bool | None, typer.Option("--freeze/--no-freeze", help="Fit only the head, on cached features.")
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="patient, field or random. [the most honest there is]")
+        str | None, typer.Option(help="patient, field, random or stated. [the most honest there is]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Of the split and the training. [0]")] = None,
     folds: Annotated[int | None, typer.Option(min=2, help="The test part is one of so many. [5]")] = None,
@@ -89,6 +89,8 @@ def train(
             **settings,
         )
     show(trained.to_json(), _summary(trained), as_json=json)
+    for note in trained.notes:
+        say(note)
     for name, reason in trained.excluded.items():
         say(f"left out: {name}: {reason}")
     if any(reason.startswith("unreadable") for reason in trained.excluded.values()):

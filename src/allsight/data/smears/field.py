@@ -89,25 +89,26 @@ class _Bench:
 
 
 def _add_diagnostic(bench: _Bench, recipe: Recipe, patient: Patient, *, rng: np.random.Generator) -> None:
-    """Leukocytes that carry the diagnosis, up to an area that has nothing to do with it.
+    """Leukocytes that carry the diagnosis, up to an amount of dye that has nothing to do with it.
 
-    Their number makes up for their size: the last one is laid down with the probability that makes the expected
-    area right. The first lies whole inside the field, so that no field is without evidence.
+    Their number makes up for their size and for their share of the nucleus: the last one is laid down with the
+    probability that makes the expected amount right. The first lies whole inside the field, so that no field is
+    without evidence.
     """
     target = patient.burden * rng.uniform(0.6, 1.4) * bench.size**2
-    covered = 0
+    laid = 0.0
     while True:
         kind = kind_for(recipe.label, morphology=recipe.morphology, rng=rng)
         traits = draw_traits(kind, build=patient.build, rng=rng)
         portrait = portray(traits, tiles=bench.tiles, scale=recipe.pixels_per_micron, rng=rng)
-        missing = (target - covered) / (np.pi * portrait.radius**2)
+        missing = (target - laid) / (np.pi * portrait.radius**2 * portrait.depth_of_stain)
         if bench.kinds and rng.random() > missing:
             return
         touching = bool(rng.random() < patient.clustering)
         centre = _free_place(bench, portrait.radius, touching=touching, rng=rng)
         if centre is None:
             return
-        covered += bench.add(portrait, centre)
+        laid += bench.add(portrait, centre) * portrait.depth_of_stain
 
 
 def _add_bystanders(bench: _Bench, recipe: Recipe, patient: Patient, *, rng: np.random.Generator) -> None:

@@ -67,7 +67,8 @@ class Patient:
         dyes: float32 (DYES, 3), optical density per unit.
         light: microscope and camera.
         red_cells: habit of the red cells.
-        burden: part of the field covered by the leukocytes that carry the diagnosis.
+        burden: leukocytes that carry the diagnosis, as the part of the field that their dye would cover if
+            all of it were as dense as a nucleus.
         bystanders: normal leukocytes per 10,000 square micrometres.
         smudges: ruptured leukocytes per 10,000 square micrometres.
         platelets: per 10,000 square micrometres.
@@ -95,7 +96,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         dyes=draw_dyes(rng),
         light=_draw_light(rng),
         red_cells=_draw_red_cells(rng),
-        burden=rng.uniform(0.15, 0.25),
+        burden=rng.uniform(0.13, 0.22),
         bystanders=rng.uniform(0.0, 1.5),
         smudges=rng.choice([0.0, 0.5, 1.2]),
         platelets=rng.uniform(1.0, 12.0),
