@@ -1,4 +1,4 @@
-"""Which pairs of many images are worth matching in full: those whose strongest keypoints choose each other.
+"""Which pairs of many images are worth matching in full: those whose keypoints choose each other.
 
 Every keypoint looks for its nearest neighbour among those of all images. The search is an inverted file (Sivic &
 Zisserman, "Video Google", ICCV 2003): descriptors are shortened by principal components, filed under the nearest
@@ -16,6 +16,8 @@ import numpy as np
 
 from allsight.core.progress import silent
 from allsight.data.keypoints import mirrored
+from allsight.data.loading import in_order
+from allsight.data.sweep import one_thread_each
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
     from allsight.core.progress import Progress
     from allsight.data.keypoints import Keypoints
 
-STRONGEST = 300
-"""Keypoints of each image that are filed."""
 _DIMENSIONS = 32  # of 128; they keep 0.84 of the variance
 _PROBES = 4  # files looked into for each keypoint
 _BLOCK = 1 << 16  # keypoints in hand at a time
@@ -42,7 +42,7 @@ _OFF = 0.3  # of their distance
 
 @dataclass(frozen=True)
 class _Filed:
-    """The strongest keypoints of many images, one row each.
+    """Keypoints of many images, one row each.
 
     Attributes:
         descriptors: uint8 (M, 128).
@@ -100,14 +100,20 @@ def candidate_pairs(
     filed = asking if others is None else _filed(others)
     if not len(asking.owners) or not len(filed.owners):
         return np.empty((0, 2), np.intp)
-    index = _build_index(filed.descriptors)
-    chosen = np.empty(len(asking.owners), np.intp)
     queries = _filed([mirrored(image) for image in images]).descriptors if mirror else asking.descriptors
-    for start in range(0, len(queries), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        barred = (asking.owners[block], filed.owners) if others is None else None
-        chosen[block] = _nearest(index, queries[block], barred=barred)
-        progress(what, int(asking.owners[block][-1]) + 1, len(images))
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(queries), _BLOCK)]
+    found: list[NDArray[np.intp]] = []
+    with one_thread_each():
+        index = _build_index(filed.descriptors)
+
+        def choose(block: slice) -> NDArray[np.intp]:
+            barred = (asking.owners[block], filed.owners) if others is None else None
+            return _nearest(index, queries[block], barred=barred)
+
+        for block, rows in zip(blocks, in_order(choose, blocks), strict=True):
+            found.append(rows)
+            progress(what, int(asking.owners[block][-1]) + 1, len(images))
+    chosen = np.concatenate(found)
     ends = np.stack([np.arange(len(chosen)), chosen], axis=1)[chosen >= 0]
     pairs = np.stack([asking.owners[ends[:, 0]], filed.owners[ends[:, 1]]], axis=1)
     if others is None:  # a choice holds both ways
@@ -145,12 +151,12 @@ def _agreed(
 
 def _filed(images: Sequence[Keypoints]) -> _Filed:
     frames = [
-        np.column_stack([image.positions, image.sizes, image.angles])[:STRONGEST]
+        np.column_stack([image.positions, image.sizes, image.angles])
         / np.array([*[max(image.extent)] * 3, 1], np.float32)
         for image in images
     ]
     return _Filed(
-        descriptors=np.vstack([np.empty((0, 128), np.uint8), *(i.descriptors[:STRONGEST] for i in images)]),
+        descriptors=np.vstack([np.empty((0, 128), np.uint8), *(i.descriptors for i in images)]),
         frames=np.vstack([np.empty((0, 4), np.float32), *frames]),
         owners=np.repeat(np.arange(len(images)), [len(f) for f in frames]),
     )

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from allsight.core.contracts import Dataset
     from allsight.core.progress import Progress
 
-_VERSION = "1"  # of all that matching does: raised when its results change
-_LEAST_LIKENESS = 0.35
+_VERSION = "2"  # of all that matching does: raised when its results change
 _LEAST_INLIERS = 4  # on one similarity
-_LEAST_INLIERS_SHEARED = 8  # on one affine map
+_MANY_INLIERS = 8
+_LEAST_LIKENESS = 0.35  # where many places agree
+_LEAST_LIKENESS_OF_FEW = 0.5  # where few do: one large cell laid on another reached 0.48
+_LEAST_INLIERS_SHEARED = 10  # on one affine map
 
 Row = tuple[float, float, float]
 
@@ -130,7 +132,7 @@ def find_overlaps(dataset: Dataset, hashes: Mapping[str, str], *, progress: Prog
     """Images that show the same field, in whole or in part: shifted, turned, mirrored, scaled, exposed anew.
 
     Two images count as overlapping when at least 4 places agree on one similarity and the pixels that then lie
-    on each other correlate by 0.35 or more.
+    on each other correlate by 0.5 or more; by 0.35 or more where at least 8 places agree.
 
     Args:
         dataset: its `overlay` is left out of the comparison.
@@ -144,7 +146,7 @@ def find_overlaps(dataset: Dataset, hashes: Mapping[str, str], *, progress: Prog
 def match_against(dataset: Dataset, other: Dataset, *, progress: Progress = silent) -> tuple[Match, ...]:
     """For each readable image the image of another set that it was made from, if one is found.
 
-    Copies may be shifted, turned, mirrored, zoomed, sheared and exposed anew: at least 8 places must agree on
+    Copies may be shifted, turned, mirrored, zoomed, sheared and exposed anew: at least 10 places must agree on
     one affine map, and the pixels that then lie on each other correlate by 0.35 or more.
 
     Args:
@@ -164,7 +166,7 @@ def _find_overlaps(dataset: Dataset, hashes: Mapping[str, str], progress: Progre
     for mirror in (False, True):
         for found in align(seen, mirror=mirror, least=_LEAST_INLIERS, progress=progress):
             overlap = Overlap(found.first, found.second, found.inliers, found.likeness, _rows(found.matrix))
-            if overlap.likeness >= _LEAST_LIKENESS and _beats(overlap, best.get((overlap.a, overlap.b))):
+            if _convincing(overlap) and _beats(overlap, best.get((overlap.a, overlap.b))):
                 best[overlap.a, overlap.b] = overlap
     for original, copy in identical:
         if original in seen.keypoints:
@@ -183,9 +185,14 @@ def _find_originals(dataset: Dataset, other: Dataset, progress: Progress) -> _Ma
         least = _LEAST_INLIERS_SHEARED
         for found in align(copies, originals, mirror=mirror, shear=True, least=least, progress=progress):
             match = Match(found.first, found.second, found.inliers, found.likeness, found.mirrored)
-            if match.likeness >= _LEAST_LIKENESS and _beats(match, best[match.image]):
+            if _convincing(match) and _beats(match, best[match.image]):
                 best[match.image] = match
     return _Matches(tuple(best.values()))
+
+
+def _convincing(found: Overlap | Match) -> bool:
+    least = _LEAST_LIKENESS if found.inliers >= _MANY_INLIERS else _LEAST_LIKENESS_OF_FEW
+    return found.likeness >= least
 
 
 def _beats(new: Overlap | Match, known: Overlap | Match | None) -> bool:

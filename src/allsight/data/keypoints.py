@@ -57,7 +57,7 @@ def describe(image: NDArray[np.uint8], *, overlay: Box | None = None) -> Keypoin
     """
     grey = reduced_grey(image)
     height, width = grey.shape
-    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=_CONTRAST)
+    sift = cv2.SIFT.create(nfeatures=MOST, contrastThreshold=_CONTRAST, enable_precise_upscale=True)
     found, descriptors = sift.detectAndCompute(grey, visible((height, width), overlay=overlay))
     frames = np.array([(*k.pt, k.size, k.angle, k.response) for k in found], np.float32).reshape(-1, 5)
     order = np.lexsort((frames[:, 3], frames[:, 1], frames[:, 0], -frames[:, 4]))[:MOST]

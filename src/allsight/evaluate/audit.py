@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from allsight.core.errors import DataError
 from allsight.core.progress import Progress, silent
+from allsight.core.provenance import fingerprint, versions
 from allsight.data.duplicates import Match, exact_duplicates, find_overlaps, match_against
-from allsight.data.groups import Groups, groups_of
+from allsight.data.groups import FIELD, RANDOM, Groups, groups_of
 from allsight.data.hashing import content_hashes
-from allsight.evaluate.shortcuts import cross_validated, shortcut_features
+from allsight.data.kept import kept, pixels_fingerprint
+from allsight.data.loading import unreadable
+from allsight.evaluate.shortcuts import VERSION, Shortcuts, cross_validated, shortcut_features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,6 +65,12 @@ class Told:
 
     accuracy: float
     f1_macro: float
+
+
+@dataclass(frozen=True, slots=True)
+class _AllTold:
+    reached: dict[str, Told]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +134,18 @@ def audit(
     labelled = [s for s in dataset.samples if s.label is not None]
     unit = dataset.units[0]
     groups = groups_of(
-        dataset, dataset.samples if unit == "field" else labelled, unit, hashes=hashes, progress=progress
+        dataset, dataset.samples if unit == FIELD else labelled, unit, hashes=hashes, progress=progress
     )
-    unreadable: dict[str, str] = {}
+    unlabelled = [s for s in dataset.samples if s.label is None]
+    failed = unreadable(dataset, unlabelled, hashes=hashes, progress=progress)
     together = duplicates
-    if "field" in dataset.units:
+    if FIELD in dataset.units:
         overlaps = find_overlaps(dataset, hashes, progress=progress)
-        unreadable |= overlaps.unreadable
+        failed |= overlaps.unreadable
         together = overlaps.groups
-    shortcuts, failed = _shortcuts(dataset, labelled, groups, hashes=hashes, seed=seed, progress=progress)
+    found = shortcut_features(dataset, labelled, hashes=hashes, progress=progress)
+    failed |= found.unreadable
+    told = _shortcuts(dataset, labelled, found, groups=groups, hashes=hashes, seed=seed)
     return Audit(
         data=name,
         n_images=len(dataset.samples),
@@ -140,12 +153,12 @@ def audit(
         exact_duplicates=duplicates,
         groups=_repeats(together, {s.name: s.label for s in dataset.samples}),
         leaks=_leaks(dataset.samples, groups),
-        shortcuts=shortcuts,
+        shortcuts=told.reached,
         split=unit,
         n_blocks=len({groups.block[s.name] for s in labelled}),
         against=None if against is None else match_against(dataset, against, progress=progress),
-        unreadable=unreadable | failed,
-        notes=dataset.notes,
+        unreadable=dict(sorted(failed.items())),
+        notes=(*dataset.notes, *told.notes),
         caution=dataset.caution,
     )
 
@@ -179,23 +192,37 @@ def _leaks(samples: Sequence[Sample], groups: Groups) -> tuple[Leak, ...]:
 def _shortcuts(
     dataset: Dataset,
     labelled: Sequence[Sample],
-    groups: Groups,
+    found: Shortcuts,
     *,
+    groups: Groups,
     hashes: Mapping[str, str],
     seed: int,
-    progress: Progress,
-) -> tuple[dict[str, Told], dict[str, str]]:
-    found = shortcut_features(dataset, labelled, hashes=hashes, progress=progress)
-    kept = np.array([i for i, s in enumerate(labelled) if s.name not in found.unreadable], dtype=np.int64)
-    place = {c: i for i, c in enumerate(dataset.classes)}
-    labels = np.array([place[str(labelled[i].label)] for i in kept])
-    alone = np.array([labelled[i].name for i in kept])
-    blocks = np.array([groups.block[name] for name in alone])
-    told: dict[str, Told] = {}
-    for split, units in {"random": alone, groups.unit: blocks}.items():
-        for control, features in found.features.items():
-            told[f"{control}_{split}"] = _told(features[kept], labels, units, n_classes=len(place), seed=seed)
-    return told, dict(found.unreadable)
+) -> _AllTold:
+    """What every control reaches under both splits; kept, because thirty forests take longer than the rest."""
+    kept_rows = np.array(
+        [i for i, s in enumerate(labelled) if s.name not in found.unreadable], dtype=np.int64
+    )
+    rows = [f"{labelled[i].name}={labelled[i].label}={groups.block[labelled[i].name]}" for i in kept_rows]
+    pixels = pixels_fingerprint(dataset, {s.name: hashes[s.name] for s in labelled})
+    libraries = str(versions(("numpy", "scikit-learn")))
+    key = fingerprint([VERSION, libraries, pixels, *dataset.classes, groups.unit, str(seed), *rows])
+
+    def measure() -> _AllTold:
+        place = {c: i for i, c in enumerate(dataset.classes)}
+        labels = np.array([place[str(labelled[i].label)] for i in kept_rows], dtype=np.int64)
+        alone = np.array([labelled[i].name for i in kept_rows], dtype=np.str_)
+        blocks = np.array([groups.block[name] for name in alone], dtype=np.str_)
+        reached: dict[str, Told] = {}
+        for split, units in {RANDOM: alone, groups.unit: blocks}.items():
+            for control, table in found.features.items():
+                try:
+                    told = _told(table[kept_rows], labels, units, n_classes=len(place), seed=seed)
+                except DataError as error:
+                    return _AllTold({}, (error.message,))
+                reached[f"{control}_{split}"] = told
+        return _AllTold(reached)
+
+    return kept(_AllTold, "shortcuts_told", key=key, compute=measure)
 
 
 def _told(
@@ -210,5 +237,5 @@ def _told(
 
     probabilities = cross_validated(features, labels, units, n_classes=n_classes, seed=seed)
     guesses = probabilities.argmax(axis=1)
-    f1 = f1_score(labels, guesses, average="macro")
+    f1 = f1_score(labels, guesses, average="macro", labels=np.unique(labels))
     return Told(float(accuracy_score(labels, guesses)), float(f1))

@@ -7,18 +7,23 @@ is neither cell nor scale bar), `corner` (the bottom-right 16 %, where Taleqani'
 
 from __future__ import annotations
 
+import json
+import warnings
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from allsight.core.errors import DataError, ImageError
+from allsight.core.errors import DataError
 from allsight.core.files import cache_folder, whole_file
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import Box
 from allsight.data.cells import cell_mask
-from allsight.data.loading import in_order
+from allsight.data.kept import pixels_fingerprint
+from allsight.data.sweep import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -33,6 +38,8 @@ CORNER = Box(0.84, 0.84, 1.0, 1.0)
 THUMBNAIL = 8  # pixels a side
 TREES = 300
 FOLDS = 5
+LENGTHS = {"colour": 6, "background": 21, "corner": 3 * THUMBNAIL**2 + 6}
+"""The controls, and how many numbers each has of an image."""
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -102,40 +109,38 @@ def shortcut_features(
         hashes: content hash by sample name.
         progress: told after each image.
     """
-    libraries = str(versions(("numpy", "opencv-python-headless", "scikit-image")))
-    key = fingerprint(
-        ["shortcuts", VERSION, libraries, repr(dataset.overlay), *(hashes[s.name] for s in samples)]
-    )
-    path = cache_folder() / "shortcuts" / f"{key}.npz"
-    if path.is_file():
+    names = [sample.name for sample in samples]
+    libraries = str(versions(("numpy", "opencv-python-headless")))
+    pixels = pixels_fingerprint(dataset, {name: hashes[name] for name in names})
+    path = cache_folder() / "shortcuts" / f"{fingerprint([VERSION, libraries, pixels, *names])}.npz"
+    known = _stored(path)
+    if known is not None:
+        return known
+
+    def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        background = background_features(image, overlay=dataset.overlay)
+        return colour_features(image), background, corner_features(image)
+
+    swept = sweep(dataset, look, samples=samples, what="shortcuts", progress=progress)
+    nothing = [np.zeros(length, dtype=np.float32) for length in LENGTHS.values()]
+    rows = [swept.results.get(name, nothing) for name in names]
+    tables = {
+        control: np.array([row[i] for row in rows], dtype=np.float32).reshape(-1, length)
+        for i, (control, length) in enumerate(LENGTHS.items())
+    }
+    with whole_file(path) as part, part.open("wb") as file:
+        np.savez(file, allow_pickle=False, **tables, unreadable=np.array(json.dumps(swept.unreadable)))
+    return Shortcuts(tables, swept.unreadable)
+
+
+def _stored(path: Path) -> Shortcuts | None:
+    """What an earlier run wrote; None where there is nothing that can be read."""
+    try:
         with np.load(path, allow_pickle=False) as stored:
-            return Shortcuts({name: stored[name] for name in stored.files}, {})
-
-    def look(sample: Sample) -> tuple[NDArray[np.float32], ...] | str:
-        try:
-            image = dataset.read(sample)
-        except ImageError as error:
-            return str(error)
-        return (
-            colour_features(image),
-            background_features(image, overlay=dataset.overlay),
-            corner_features(image),
-        )
-
-    rows: list[tuple[NDArray[np.float32], ...]] = []
-    unreadable: dict[str, str] = {}
-    empty = tuple(np.zeros(n, dtype=np.float32) for n in (6, 21, 3 * THUMBNAIL**2 + 6))
-    for done, (sample, found) in enumerate(zip(samples, in_order(look, samples), strict=True), start=1):
-        if isinstance(found, str):
-            unreadable[sample.name] = found
-        rows.append(empty if isinstance(found, str) else found)
-        progress("shortcuts", done, len(samples))
-    names = ("colour", "background", "corner")
-    features = {name: np.stack([row[i] for row in rows]) for i, name in enumerate(names)}
-    if not unreadable:  # a file may be mended in place
-        with whole_file(path) as part, part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **features)
-    return Shortcuts(features, unreadable)
+            tables = {control: stored[control] for control in LENGTHS}
+            return Shortcuts(tables, json.loads(str(stored["unreadable"])))
+    except (FileNotFoundError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def shortcut_probabilities(
@@ -187,21 +192,25 @@ def cross_validated(
         seed: of folds and forests.
 
     Raises:
-        DataError: there are fewer than two units, or no image.
+        DataError: there are fewer than two units, or no class has two images.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
-    folds = min(FOLDS, len(set(units.tolist())))
+    most = int(np.bincount(labels, minlength=1).max())
+    folds = min(FOLDS, len(set(units.tolist())), most)
     if folds < 2:
         raise DataError(
-            "Controls cannot be measured on fewer than two groups of images.",
+            "Controls need two groups of images and a class with two images.",
             hint="Add images, or leave them out.",
         )
     probabilities = np.zeros((len(labels), n_classes))
-    for train, test in StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(
-        features, labels, units
-    ):
-        probabilities[test] = shortcut_probabilities(
-            features, labels, train=train, test=test, n_classes=n_classes, seed=seed
-        )
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class with fewer images than folds
+        dealt = list(dealer.split(features, labels, units))
+    for train, test in dealt:
+        if len(train) and len(test):  # few large groups can leave a fold empty
+            probabilities[test] = shortcut_probabilities(
+                features, labels, train=train, test=test, n_classes=n_classes, seed=seed
+            )
     return probabilities

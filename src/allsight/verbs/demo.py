@@ -50,8 +50,8 @@ class Shown:
 def demo(
     *,
     out: str | Path = "demo",
-    images: int = 640,
-    patients: int = 40,
+    images: int = 960,
+    patients: int = 48,
     seed: int = 0,
     overwrite: bool = False,
     progress: Progress = silent,

@@ -12,8 +12,8 @@ from allsight.cli.console import AsJson, progress_bar, show
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder for everything it writes.")] = Path("demo"),
-    images: Annotated[int, typer.Option(min=64, help="Generated fields.")] = 640,
-    patients: Annotated[int, typer.Option(min=20, help="Generated patients.")] = 40,
+    images: Annotated[int, typer.Option(min=64, help="Generated fields.")] = 960,
+    patients: Annotated[int, typer.Option(min=20, help="Generated patients.")] = 48,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier demonstration.")] = False,
     json: AsJson = False,

@@ -96,7 +96,7 @@ def draw_patient(rng: np.random.Generator) -> Patient:
         dyes=draw_dyes(rng),
         light=_draw_light(rng),
         red_cells=_draw_red_cells(rng),
-        burden=rng.uniform(0.13, 0.22),
+        burden=rng.uniform(0.14, 0.23),
         bystanders=rng.uniform(0.0, 1.5),
         smudges=rng.choice([0.0, 0.5, 1.2]),
         platelets=rng.uniform(1.0, 12.0),

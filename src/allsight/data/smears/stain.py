@@ -28,7 +28,7 @@ def draw_dyes(rng: np.random.Generator) -> NDArray[np.float32]:
     """
     strength = rng.uniform(0.28, 0.56)
     chromatin = strength * np.array([rng.uniform(0.40, 0.70), 1.0, rng.uniform(0.04, 0.13)])
-    basophilia = strength * rng.uniform(0.40, 0.60)
+    basophilia = strength * rng.uniform(0.36, 0.64)
     cytoplasm = basophilia * np.array(
         [rng.uniform(0.75, 1.05), rng.uniform(0.8, 1.0), rng.uniform(0.04, 0.14)]
     )
