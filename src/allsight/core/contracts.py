@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from allsight.core.explanation import Explanation
     from allsight.core.network import Network
     from allsight.core.records import Box, Outputs, Sample, Verification
 
@@ -147,12 +148,37 @@ class Runtime(ABC):
 
 
 class Explainer(ABC):
-    """Says which pixels spoke for a class.
+    """Says which pixels spoke for a class. An instance holds the method's settings and no other state.
 
     Attributes:
         folder: the package that holds the plug-ins of this kind.
-        needs_gradients: True where a forward pass is not enough.
+        needs_gradients: True where a forward pass is not enough; such an explainer takes the PyTorch runtime alone,
+            the others take any.
+        signed: True where negative values say "against".
     """
 
     folder: ClassVar[str] = "allsight.explain.explainers"
     needs_gradients: ClassVar[bool]
+    signed: ClassVar[bool]
+
+    @abstractmethod
+    def explain(
+        self,
+        runtime: Runtime,
+        images: NDArray[np.uint8],
+        *,
+        targets: NDArray[np.int64],
+        progress: Progress = silent,
+    ) -> Explanation:
+        """Heatmaps of N images of one size, each for one class.
+
+        Args:
+            runtime: the model to explain.
+            images: uint8 RGB (N, H, W, 3).
+            targets: (N,), the output to explain for each image.
+            progress: told while it works.
+
+        Raises:
+            UsageError: arrays of another kind or shape, a class the model does not have, a network that this method
+                cannot explain, or a runtime without the gradients that it needs.
+        """
