@@ -30,9 +30,9 @@ def audit(
         seed: of the shortcut controls.
         progress: told how far it is.
 
-    >>> found = audit("synthetic:1?images=48&patients=16&size=64")
-    >>> found.to_json()["exact_duplicates"]
-    []
+    >>> found = audit("synthetic:1?images=72&patients=24&size=64")
+    >>> found.groups.n_repeats
+    0
     """
     dataset = open_dataset(data)
     found = examine(

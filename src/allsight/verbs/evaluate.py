@@ -89,7 +89,7 @@ def evaluate(
 
     >>> import tempfile
     >>> from allsight.verbs.train import train
-    >>> folder, data = tempfile.mkdtemp(), "synthetic:1?images=48&patients=16&size=64"
+    >>> folder, data = tempfile.mkdtemp(), "synthetic:1?images=72&patients=24&size=64"
     >>> _ = train(data, out=folder, backbone="tiny", weights="none", freeze=True)
     >>> found = evaluate(folder, data, out=folder + "/run", resamples=50, controls=False)
     >>> found.evaluation.protocol["split"]

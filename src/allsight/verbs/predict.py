@@ -57,7 +57,7 @@ def predict(
     >>> import tempfile
     >>> from allsight.verbs.train import train
     >>> folder = tempfile.mkdtemp()
-    >>> _ = train("synthetic:1?images=48&patients=16&size=64", out=folder, backbone="tiny",
+    >>> _ = train("synthetic:1?images=72&patients=24&size=64", out=folder, backbone="tiny",
     ...           weights="none", freeze=True)
     >>> predict(folder, ["no-such-file.png"]).failed[0].path
     'no-such-file.png'

@@ -126,7 +126,7 @@ def train(
         KeyboardInterrupt: asked to stop; the training can be resumed.
 
     >>> import tempfile
-    >>> trained = train("synthetic:1?images=48&patients=16&size=64", out=tempfile.mkdtemp(),
+    >>> trained = train("synthetic:1?images=72&patients=24&size=64", out=tempfile.mkdtemp(),
     ...                 backbone="tiny", weights="none", freeze=True)
     >>> trained.config.protocol.split
     'patient'
