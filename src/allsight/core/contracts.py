@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from allsight.core.explanation import Explanation
+    from allsight.core.explanation import Case, Explanation
     from allsight.core.network import Network
     from allsight.core.records import Box, Outputs, Sample, Verification
 
@@ -155,9 +155,11 @@ class Explainer(ABC):
         needs_gradients: True where a forward pass is not enough; such an explainer takes the PyTorch runtime alone,
             the others take any.
         signed: True where negative values say "against".
+        control: True where it does not look at what the model does: the measure of what scores are worth.
     """
 
     folder: ClassVar[str] = "allsight.explain.explainers"
+    control: ClassVar[bool] = False
     needs_gradients: ClassVar[bool]
     signed: ClassVar[bool]
 
@@ -182,3 +184,27 @@ class Explainer(ABC):
             UsageError: arrays of another kind or shape, a class the model does not have, a network that this method
                 cannot explain, or a runtime without the gradients that it needs.
         """
+
+
+class Measure(ABC):
+    """Says in one number how far a heatmap can be trusted. An instance holds the measure's settings and nothing else.
+
+    Attributes:
+        folder: the package that holds the plug-ins of this kind.
+        higher_is_better: its direction.
+        span: its lowest and highest possible value; infinite where there is none.
+        meaning: one sentence for a person to read.
+        source: who proposed it, and where.
+        repeats: True where the method has to explain again, which takes as long as the explanation, several times.
+    """
+
+    folder: ClassVar[str] = "allsight.explain.quality"
+    higher_is_better: ClassVar[bool]
+    span: ClassVar[tuple[float, float]]
+    meaning: ClassVar[str]
+    source: ClassVar[str]
+    repeats: ClassVar[bool] = False
+
+    @abstractmethod
+    def score(self, case: Case) -> float | None:
+        """The heatmap's score; None where the measure does not apply to this method, model or image."""

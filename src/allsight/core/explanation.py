@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from allsight.core.contracts import Explainer, Runtime
+
 Fact = str | int | float | bool | None
 
 
@@ -37,3 +39,28 @@ class Explanation:
     used: tuple[Mapping[str, Fact], ...]
     seconds: tuple[float, ...]
     arrays: tuple[Mapping[str, NDArray[np.generic]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One heatmap before its judges: what was explained, by what, and what it takes to try it again.
+
+    Attributes:
+        runtime: the model.
+        image: uint8 RGB (H, W, 3).
+        target: the output explained.
+        explainer: the method with its settings.
+        heatmap: float32 (H, W), what it said.
+        used: what it said of itself; see `Explanation`.
+        cells: bool (H, W), where cells lie; None where nobody knows.
+        seed: of every random draw of a measure.
+    """
+
+    runtime: Runtime
+    image: NDArray[np.uint8]
+    target: int
+    explainer: Explainer
+    heatmap: NDArray[np.float32]
+    used: Mapping[str, Fact]
+    cells: NDArray[np.bool_] | None = None
+    seed: int = 0

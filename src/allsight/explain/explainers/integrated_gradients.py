@@ -18,7 +18,7 @@ from allsight.core.errors import UsageError
 from allsight.core.explanation import Explanation, Fact
 from allsight.core.progress import Progress, silent
 from allsight.explain.baselines import BASELINES, Baseline, baseline_of
-from allsight.explain.differentiable import classifier_of
+from allsight.explain.differentiable import classifier_of, frozen
 from allsight.explain.inputs import check_inputs, check_targets
 from allsight.explain.quadrature import RULES, Rule
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allsight.core.contracts import Runtime
+    from allsight.models.classifier import Classifier
 
 
 @final
@@ -40,7 +41,8 @@ class IntegratedGradients(Explainer):
         baseline: what the path sets out from; see `allsight.explain.baselines`.
         tolerance: largest completeness error that is good enough.
         most_steps: gradients after which one stops in any case; `used` then says that the error is larger.
-        steps: exactly so many, placed by `rule`, instead of as many as it takes.
+        steps: exactly so many, placed by `rule`, instead of as many as it takes. For comparison with other tools,
+            so the network is then run as it is and not folded: near a kink rounding can turn a gradient.
         rule: how a fixed number of steps is placed, by its name in Captum.
         memory: bytes that gradients of one batch of steps may need. One step at a time always runs.
     """
@@ -80,9 +82,21 @@ class IntegratedGradients(Explainer):
         check_targets(targets, n_classes=original.head.out_features)
 
         from allsight.explain.folding import folded_classifier
+
+        classifier = folded_classifier(original) if self.steps is None else original
+        with frozen(classifier):
+            return self._explain(classifier, images, targets=targets, progress=progress)
+
+    def _explain(
+        self,
+        classifier: Classifier,
+        images: NDArray[np.uint8],
+        *,
+        targets: NDArray[np.int64],
+        progress: Progress,
+    ) -> Explanation:
         from allsight.explain.path import Path, integrate, integrate_fixed
 
-        classifier = folded_classifier(original)
         heatmaps = np.empty(images.shape[:3], dtype=np.float32)
         used: list[dict[str, Fact]] = []
         seconds = []
