@@ -16,7 +16,7 @@ from allsight.data.groups import FIELD, RANDOM, Groups, groups_of
 from allsight.data.hashing import content_hashes
 from allsight.data.kept import kept, pixels_fingerprint
 from allsight.data.loading import unreadable
-from allsight.evaluate.shortcuts import VERSION, Shortcuts, cross_validated, shortcut_features
+from allsight.evaluate.shortcuts import Shortcuts, control_recipe, cross_validated, shortcut_features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -205,7 +205,7 @@ def _shortcuts(
     rows = [f"{labelled[i].name}={labelled[i].label}={groups.block[labelled[i].name]}" for i in kept_rows]
     pixels = pixels_fingerprint(dataset, {s.name: hashes[s.name] for s in labelled})
     libraries = str(versions(("numpy", "scikit-learn")))
-    key = fingerprint([VERSION, libraries, pixels, *dataset.classes, groups.unit, str(seed), *rows])
+    key = fingerprint([control_recipe(), libraries, pixels, *dataset.classes, groups.unit, str(seed), *rows])
 
     def measure() -> _AllTold:
         place = {c: i for i, c in enumerate(dataset.classes)}

@@ -139,8 +139,13 @@ def _stored(path: Path) -> Shortcuts | None:
         with np.load(path, allow_pickle=False) as stored:
             tables = {control: stored[control] for control in LENGTHS}
             return Shortcuts(tables, json.loads(str(stored["unreadable"])))
-    except (FileNotFoundError, KeyError, ValueError, zipfile.BadZipFile):
+    except (FileNotFoundError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
         return None
+
+
+def control_recipe() -> str:
+    """Everything beside the features that a control's answer depends on; part of the key of what is kept."""
+    return f"features {VERSION}, {TREES} trees, {FOLDS} folds"
 
 
 def shortcut_probabilities(

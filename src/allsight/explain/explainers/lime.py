@@ -40,12 +40,16 @@ class Fit:
         surrogate: the linear model.
         samples: forward passes it stands on.
         agreement: expected Jaccard index of the leading superpixels of two repetitions.
+        at_image: the target logit with every superpixel shown.
+        at_baseline: the target logit with every superpixel hidden; coefficients should add up to the difference.
     """
 
     superpixels: NDArray[np.int32]
     surrogate: Surrogate
     samples: int
     agreement: float
+    at_image: float
+    at_baseline: float
 
     def heatmap(self) -> NDArray[np.float32]:
         """float32 (H, W): coefficients spread evenly over their superpixels, so that a region adds up to its effect."""
@@ -149,7 +153,10 @@ class Lime(Explainer):
             surrogate = fit_surrogate(shown, outputs, draws=draws_of(len(shown)))
             alike = expected_agreement(surrogate, count=LEADERS, rng=np.random.default_rng(self.seed))
             if alike >= self.agreement or len(shown) >= most:
-                return Fit(regions, surrogate, len(shown), alike)
+                nothing = float(runtime.run(hidden[None]).logits[0, target])
+                return Fit(
+                    regions, surrogate, len(shown), alike, at_image=float(outputs[0]), at_baseline=nothing
+                )
             wanted = min(most, len(shown) + 2 * round((_GROWTH - 1) / 2 * len(shown)))
 
     def _facts(self, fit: Fit) -> dict[str, Fact]:
@@ -162,6 +169,8 @@ class Lime(Explainer):
             "stable": fit.agreement >= self.agreement,
             "r_squared": fit.surrogate.r_squared,
             "intercept": fit.surrogate.intercept,
+            "at_image": fit.at_image,
+            "at_baseline": fit.at_baseline,
         }
 
 
