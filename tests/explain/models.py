@@ -30,7 +30,8 @@ def classifier_of(
 ) -> Classifier:
     """A classifier in evaluation mode whose normalisations know the size of its activations.
 
-    With fresh statistics the signal of a deep network fades to nothing, and no map could be told from another. With few images seen, deep ones tremble: rounding is turned into percents.
+    With fresh statistics the signal of a deep network fades to nothing, and no map could be told from another. With
+    statistics of few images a deep one trembles: rounding turns into percents.
     """
     torch.manual_seed(0)
     kind = catalog.load(Backbone, backbone)

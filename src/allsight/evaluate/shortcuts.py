@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from allsight.core.contracts import Dataset
     from allsight.core.records import Sample
 
-VERSION = "1"  # of the features: raised when their values change
+VERSION = "2"  # of the features: raised when their values change
 CORNER = Box(0.84, 0.84, 1.0, 1.0)
 THUMBNAIL = 8  # pixels a side
 TREES = 300
