@@ -17,13 +17,25 @@ if TYPE_CHECKING:
     from allsight.verbs.demo import demo
     from allsight.verbs.doctor import doctor
     from allsight.verbs.evaluate import evaluate
+    from allsight.verbs.explain import explain
     from allsight.verbs.predict import predict
     from allsight.verbs.prepare import prepare
     from allsight.verbs.report import report
     from allsight.verbs.synthesize import synthesize
     from allsight.verbs.train import train
 
-__all__ = ["audit", "demo", "doctor", "evaluate", "predict", "prepare", "report", "synthesize", "train"]
+__all__ = [
+    "audit",
+    "demo",
+    "doctor",
+    "evaluate",
+    "explain",
+    "predict",
+    "prepare",
+    "report",
+    "synthesize",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allsight.core.errors import DataError, RefusedError, UsageError
 from allsight.core.files import whole_file, write_json
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
-from allsight.core.records import PARTS, TEST, TRAIN, VALIDATION
-from allsight.data.groups import groups_of
-from allsight.data.hashing import content_hashes, data_fingerprint
+from allsight.core.records import TEST
 from allsight.data.source import open_dataset
 from allsight.evaluate.document import Evaluation
 from allsight.evaluate.evaluation import Context, evaluate_predictions
 from allsight.evaluate.predictions import Predictions
 from allsight.evaluate.shortcuts import cross_validated, shortcut_features, shortcut_probabilities
 from allsight.inference.predictor import Predictor, run_over
-from allsight.models.bundle import BundleConfig, SplitRow, read_split
+from allsight.models.bundle import BundleConfig, read_split
+from allsight.verbs.unseen import Chosen, choose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,12 +93,10 @@ def evaluate(
     >>> found.evaluation.protocol["split"]
     'patient'
     """
-    if split not in PARTS:
-        raise UsageError(f"There is no part called {split!r}.", hint=f"Choose one of {', '.join(PARTS)}.")
     folder = Path(bundle)
     predictor = Predictor.open(folder)
     dataset = open_dataset(data)
-    chosen = _choose(predictor.config, read_split(folder), dataset, part=split, progress=progress)
+    chosen = choose(predictor.config, read_split(folder), dataset, part=split, progress=progress)
     answers, failed = _answers(predictor, dataset, chosen, progress=progress)
     kept = [s for s in chosen.samples if s.name in answers]
     predictions = _predictions(predictor.config, kept, chosen.groups, answers)
@@ -125,91 +121,8 @@ def evaluate(
     return Evaluated(run, evaluation, failed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """The images an evaluation is about.
-
-    Attributes:
-        samples: labelled, in the order of the data set.
-        groups: what is resampled together, by name.
-        training: images of the same data that the model learned from; empty on other data.
-        protocol: what the document says of the choice.
-        hashes: content hash by name.
-    """
-
-    samples: tuple[Sample, ...]
-    groups: Mapping[str, str]
-    training: tuple[Sample, ...]
-    protocol: dict[str, Any]
-    hashes: Mapping[str, str]
-
-
-def _choose(
-    config: BundleConfig, rows: Sequence[SplitRow], dataset: Dataset, *, part: str, progress: Progress
-) -> _Chosen:
-    unknown = sorted({s.label for s in dataset.samples if s.label} - set(config.classes))
-    if unknown:
-        raise DataError(
-            f"The data has classes the model does not know: {', '.join(unknown)}.",
-            hint=f"It knows {', '.join(config.classes)}.",
-        )
-    hashes = content_hashes(dataset, progress=progress)
-    if data_fingerprint(dataset, hashes) == config.data.fingerprint:
-        return _own(config, rows, dataset, part=part, hashes=hashes)
-    if part != TEST:
-        raise UsageError(
-            f"The bundle was not trained on this data, so there is no {part!r} part of it.",
-            hint=f"It was trained on {config.data.source}.",
-        )
-    if not dataset.independent:
-        raise RefusedError(f"No independent test: {dataset.caution}", hint="Use data of another source.")
-    return _new(rows, dataset, hashes=hashes, progress=progress)
-
-
-def _own(
-    config: BundleConfig, rows: Sequence[SplitRow], dataset: Dataset, *, part: str, hashes: Mapping[str, str]
-) -> _Chosen:
-    """The part of the bundle's own data, as its split.csv has it."""
-    by_name = {s.name: s for s in dataset.samples}
-    protocol = config.protocol
-    facts = {
-        "split": protocol.split,
-        "seed": protocol.seed,
-        "part": part,
-        "folds": protocol.folds,
-        "fold": protocol.fold,
-        "hold_out": list(protocol.hold_out),
-        "straddling": protocol.straddling,
-    }
-    return _Chosen(
-        samples=tuple(by_name[r.name] for r in rows if r.part == part),
-        groups={r.name: r.group for r in rows},
-        training=tuple(by_name[r.name] for r in rows if r.part == TRAIN),
-        protocol=facts,
-        hashes=hashes,
-    )
-
-
-def _new(
-    rows: Sequence[SplitRow], dataset: Dataset, *, hashes: Mapping[str, str], progress: Progress
-) -> _Chosen:
-    """Everything in other data that shares no image, patient or field with what the model has seen."""
-    labelled = tuple(s for s in dataset.samples if s.label is not None)
-    unit = dataset.units[0]
-    groups = groups_of(dataset, labelled, unit, hashes=hashes, progress=progress)
-    seen = {r.sha256 for r in rows if r.part in (TRAIN, VALIDATION)}
-    touched = {groups.indivisible[s.name] for s in labelled if hashes[s.name] in seen}
-    unseen = tuple(s for s in labelled if groups.indivisible[s.name] not in touched)
-    if not unseen:
-        raise DataError(
-            "The model has seen every labelled image of this data.", hint="Give data it was not trained on."
-        )
-    facts = {"split": unit, "seed": 0, "part": "all unseen", "left_out_as_seen": len(labelled) - len(unseen)}
-    return _Chosen(samples=unseen, groups=groups.block, training=(), protocol=facts, hashes=hashes)
-
-
 def _answers(
-    predictor: Predictor, dataset: Dataset, chosen: _Chosen, *, progress: Progress
+    predictor: Predictor, dataset: Dataset, chosen: Chosen, *, progress: Progress
 ) -> tuple[dict[str, Judgement], dict[str, str]]:
     answers: dict[str, Judgement] = {}
     failed: dict[str, str] = {}
@@ -242,7 +155,7 @@ def _predictions(
 def _controls(
     config: BundleConfig,
     dataset: Dataset,
-    chosen: _Chosen,
+    chosen: Chosen,
     kept: Sequence[Sample],
     *,
     seed: int,
@@ -273,7 +186,7 @@ def _controls(
     }
 
 
-def _context(config: BundleConfig, chosen: _Chosen, *, data: str, command: str) -> Context:
+def _context(config: BundleConfig, chosen: Chosen, *, data: str, command: str) -> Context:
     return Context(
         model={
             "name": config.name,

@@ -21,14 +21,19 @@ from allsight.explain.inputs import batches, check_inputs, check_targets
 from allsight.explain.perturbation import FILLS, Fill, complementary_rows, draws_of, filling, perturbed
 from allsight.explain.superpixels import superpixels
 from allsight.explain.surrogate import Surrogate, expected_agreement, fit_surrogate
-from allsight.inference.runtimes.pytorch import PyTorch
+from allsight.explain.swift import swift
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 SAMPLES_PER_SUPERPIXEL = 10  # what lime's author advises (marcotcr/lime issue 524)
 LEADERS = 5
 _GROWTH = 1.5  # samples of one round to those of the round before
+# glibc maps every block above 32 MB anew, and the kernel zeroes its pages. EfficientNet-B7's largest activation has
+# 9.6 MB an image at 224 pixels: three stay below that.
+_AT_ONCE = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +122,7 @@ class Lime(Explainer):
         """Heatmaps of N images; see `Explainer.explain`. `arrays` holds superpixels, coefficients and errors."""
         check_inputs(images, targets)
         check_targets(targets, n_classes=runtime.run(images[:1]).logits.shape[1])
-        runtime = _swift(runtime)
+        runtime = swift(runtime)
         fits, seconds = [], []
         for image, target in zip(images, targets.tolist(), strict=True):
             started = time.perf_counter()
@@ -145,7 +150,7 @@ class Lime(Explainer):
         while True:
             more = complementary_rows(n, rows=wanted - len(shown), rng=rng, intact=not len(shown))
             answers = np.empty(len(more))
-            for part in batches(len(more), pixels=regions.size):
+            for part in _small_batches(len(more), pixels=regions.size):
                 images = perturbed(image, regions, shown=more[part], hidden=hidden)
                 answers[part] = runtime.run(images).logits[:, target]
                 progress("lime", len(shown) + part.stop, most)
@@ -174,10 +179,8 @@ class Lime(Explainer):
         }
 
 
-def _swift(runtime: Runtime) -> Runtime:
-    """The same model in fewer operations where the runtime is PyTorch; other runtimes have seen to that themselves."""
-    if not isinstance(runtime, PyTorch):
-        return runtime
-    from allsight.explain.folding import folded_classifier
-
-    return PyTorch(folded_classifier(runtime.classifier))
+def _small_batches(n: int, *, pixels: int) -> Iterator[slice]:
+    """Slices of at most `_AT_ONCE` of `n` images, fewer where images are large."""
+    for part in batches(n, pixels=pixels):
+        for start in range(part.start, part.stop, _AT_ONCE):
+            yield slice(start, min(part.stop, start + _AT_ONCE))

@@ -1,0 +1,353 @@
+"""`explain`: where in an image a model's answer comes from, and how far the map of it can be trusted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core.errors import ImageError, UsageError
+from allsight.core.files import whole_file, write_json
+from allsight.core.progress import Progress, silent
+from allsight.core.provenance import commit, machine, versions
+from allsight.core.records import TEST
+from allsight.evaluate.scorecard import Scorecard, scorecard
+from allsight.explain.methods import METHODS, controls, explainers, measures
+from allsight.explain.overlay import write_png
+from allsight.explain.pictures import over_image, side_by_side
+from allsight.explain.scoring import Explained, Scores, explain_image, score_image
+from allsight.explain.swift import swift
+from allsight.inference.predictor import Failure, Predictor
+from allsight.verbs.subjects import Subject, of_data, of_files, of_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from allsight.core.contracts import Explainer, Measure, Runtime
+
+DOCUMENT_FILE, FOLDER = "explanations.json", "explanations"
+_LONGEST_STEM = 60  # of file names, in characters
+
+
+@dataclass(frozen=True, slots=True)
+class Heatmap:
+    """What one method said of one image.
+
+    Attributes:
+        path: the image.
+        method: the explainer's name.
+        target: the class explained.
+        heatmap: the file with the map, float32 (H, W); "" where none was written.
+        overlay: the file with the picture; "" where none was written.
+        seconds: wall time.
+        used: the method's settings and what it measured.
+        scores: by name; empty where none were asked for.
+    """
+
+    path: str
+    method: str
+    target: str
+    heatmap: str
+    overlay: str
+    seconds: float
+    used: dict[str, Any]
+    scores: dict[str, float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of `explain --json`."""
+        return {
+            "path": self.path,
+            "method": self.method,
+            "class": self.target,
+            "heatmap": self.heatmap,
+            "overlay": self.overlay,
+            "seconds": round(self.seconds, 4),
+            "used": self.used,
+            "scores": self.scores,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """What was explained.
+
+    Attributes:
+        model: the bundle's name.
+        out: the folder with the maps, the pictures and explanations.json.
+        heatmaps: one for each image and method, in order.
+        strips: by image, the picture of all methods side by side.
+        inapplicable: by method, why it cannot explain this model.
+        scorecard: the scores of all images put together; None where none were asked for.
+        failed: files that could not be explained.
+        protocol: how the images were chosen.
+        provenance: versions, machine and the command.
+    """
+
+    model: str
+    out: Path
+    heatmaps: tuple[Heatmap, ...]
+    strips: dict[str, str]
+    inapplicable: dict[str, str]
+    scorecard: Scorecard | None
+    failed: tuple[Failure, ...]
+    protocol: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `explain --json`."""
+        return {
+            "model": self.model,
+            "out": str(self.out),
+            "explanations": [h.to_json() for h in self.heatmaps],
+            "strips": self.strips,
+            "inapplicable": self.inapplicable,
+            "scorecard": None if self.scorecard is None else self.scorecard.to_json(),
+            "protocol": self.protocol,
+            "provenance": self.provenance,
+            "failed": [f.to_json() for f in self.failed],
+        }
+
+
+def explain(
+    bundle: str | Path,
+    images: Iterable[str | Path] = (),
+    *,
+    data: str | None = None,
+    run: str | Path | None = None,
+    split: str = TEST,
+    limit: int | None = None,
+    methods: Sequence[str] = METHODS,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
+    target: str | None = None,
+    score: bool = False,
+    repeats: int = 10,
+    maps: bool = True,
+    outlines: bool = False,
+    out: str | Path | None = None,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Explanations:
+    """Heatmaps of images by several methods, with pictures and, if wished, scores beside two controls.
+
+    Give one of `images`, `data` and `run`.
+
+    Args:
+        bundle: folder of the bundle.
+        images: files, or folders whose image files are taken.
+        data: a DATA, of which the images are explained that the bundle was not trained on.
+        run: a folder that `evaluate` wrote, of which the hardest images are explained, for its report.
+        split: the part of `data`, as in `evaluate`.
+        limit: at most so many images, spread evenly over the classes of `data`.
+        methods: names of explainers.
+        settings: by method, values of its settings.
+        target: the class to explain; by default what the model names for each image.
+        score: also score every map, beside the controls `random_control` and `centre_blob`.
+        repeats: on how many images the measures are taken that explain again (max_sensitivity, randomisation).
+        maps: write maps and pictures.
+        outlines: draw contours and not overlays.
+        out: folder for the results; by default "explanations", with `run` the folder of that name inside it.
+        seed: of the choice of images, the measures and the bootstrap.
+        progress: told how far it is.
+
+    Raises:
+        BundleError: no bundle, or a damaged one.
+        UsageError: no such method, setting, class or part, or a network that none of the methods can explain.
+
+    >>> import tempfile
+    >>> from allsight.verbs.train import train
+    >>> folder, data = tempfile.mkdtemp(), "synthetic:1?images=72&patients=24&size=64"
+    >>> _ = train(data, out=folder, backbone="tiny", weights="none", freeze=True)
+    >>> found = explain(folder, data=data, limit=2, methods=["cam"], out=folder + "/explained")
+    >>> [h.method for h in found.heatmaps]
+    ['cam', 'cam']
+    """
+    chosen = explainers(methods, settings=settings)
+    predictor = Predictor.open(Path(bundle))
+    if target is not None and target not in predictor.config.classes:
+        raise UsageError(
+            f"The model has no class called {target!r}.",
+            hint=f"It knows {', '.join(predictor.config.classes)}.",
+        )
+    paths = [Path(i) for i in images]
+    if sum(map(bool, (paths, data, run))) != 1:
+        raise UsageError("Give image files, or data, or a run: one of them.")
+    protocol: dict[str, Any] = {}
+    if data is not None:
+        subjects, protocol = of_data(
+            Path(bundle), data, part=split, limit=limit, seed=seed, progress=progress
+        )
+    else:
+        subjects = (of_files(paths) if run is None else of_run(Path(run)))[:limit]
+    folder = Path(out) if out is not None else (Path() if run is None else Path(run)) / FOLDER
+    frame = _Frame(
+        predictor=predictor,
+        fast=swift(predictor.runtime) if score else predictor.runtime,
+        explainers=chosen | (controls(seed=seed) if score else {}),
+        measures=measures() if score else {},
+        target=target,
+        repeats=repeats,
+        folder=folder if maps else None,
+        outlines=outlines,
+        seed=seed,
+        progress=progress,
+    )
+    done: list[_Done] = []
+    failed: list[Failure] = []
+    try:
+        for number, subject in enumerate(subjects, start=1):
+            try:
+                done.append(_explain_one(subject, frame, number=number))
+            except ImageError as error:
+                failed.append(Failure(subject.name, str(error)))
+            progress("images", number, len(subjects))
+    finally:  # hours of work are not lost to an interruption
+        result = _result(done, failed, frame, folder=folder, protocol=protocol)
+        if done or failed:
+            write_json(folder / DOCUMENT_FILE, result.to_json())
+    return result
+
+
+def _result(
+    done: Sequence[_Done],
+    failed: Sequence[Failure],
+    frame: _Frame,
+    *,
+    folder: Path,
+    protocol: Mapping[str, Any],
+) -> Explanations:
+    groups = [d.subject.group for d in done]
+    card = None
+    if frame.measures and done:
+        card = scorecard(
+            [d.scores for d in done],
+            groups,
+            measures=frame.measures,
+            controls=frame.rivals(),
+            seed=frame.seed,
+        )
+    return Explanations(
+        model=frame.predictor.config.name,
+        out=folder,
+        heatmaps=tuple(h for d in done for h in d.heatmaps),
+        strips={d.subject.name: d.strip for d in done if d.strip},
+        inapplicable=done[0].inapplicable if done else {},
+        scorecard=card,
+        failed=tuple(failed),
+        protocol={**protocol, "n_images": len(done), "n_groups": len(set(groups)), "seed": frame.seed},
+        provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What is the same for all images."""
+
+    predictor: Predictor
+    fast: Runtime
+    explainers: dict[str, Explainer]
+    measures: dict[str, Measure]
+    target: str | None
+    repeats: int
+    folder: Path | None
+    outlines: bool
+    seed: int
+    progress: Progress
+
+    def rivals(self) -> list[str]:
+        """Names of the controls."""
+        return [name for name, explainer in self.explainers.items() if explainer.control]
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """One image explained."""
+
+    subject: Subject
+    heatmaps: tuple[Heatmap, ...]
+    strip: str
+    inapplicable: dict[str, str]
+    scores: dict[str, Scores]
+
+
+def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
+    """Heatmaps, files and scores of one image.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    image = subject.read()
+    predictor = frame.predictor
+    judged = predictor.judge(predictor.runtime.run(image[None]))[0]
+    target = frame.target or judged.label
+    explained = explain_image(
+        predictor.runtime,
+        image,
+        target=predictor.config.classes.index(target),
+        explainers=frame.explainers,
+        progress=frame.progress,
+    )
+    scores = _scores(subject, image, explained, frame, again=number <= frame.repeats)
+    title = f"{target} {judged.probabilities[target]:.2f}"
+    files, strip = _written(subject, image, explained, frame, number=number, title=title, scores=scores)
+    heatmaps = tuple(
+        Heatmap(
+            path=subject.name,
+            method=name,
+            target=target,
+            heatmap=files[name][0],
+            overlay=files[name][1],
+            seconds=found.seconds[0],
+            used=dict(found.used[0]),
+            scores=scores.get(name, {}),
+        )
+        for name, found in explained.found.items()
+    )
+    return _Done(subject, heatmaps, strip, explained.inapplicable, scores)
+
+
+def _scores(
+    subject: Subject, image: NDArray[np.uint8], explained: Explained, frame: _Frame, *, again: bool
+) -> dict[str, Scores]:
+    if not frame.measures:
+        return {}
+    return score_image(
+        frame.predictor.runtime,
+        image,
+        explained,
+        explainers=frame.explainers,
+        measures={name: m for name, m in frame.measures.items() if again or not m.repeats},
+        cells=subject.cells(image),
+        seed=frame.seed,
+        fast=frame.fast,
+    )
+
+
+def _written(
+    subject: Subject,
+    image: NDArray[np.uint8],
+    explained: Explained,
+    frame: _Frame,
+    *,
+    number: int,
+    title: str,
+    scores: Mapping[str, Scores],
+) -> tuple[dict[str, tuple[str, str]], str]:
+    """Writes maps and pictures; by method the names of its map and picture, and that of all methods side by side."""
+    if frame.folder is None:
+        return dict.fromkeys(explained.found, ("", "")), ""
+    stem = f"{number:04d}-{Path(subject.name).stem[-_LONGEST_STEM:]}"
+    files = {}
+    for name, found in explained.found.items():
+        map_file, picture_file = (frame.folder / stem / f"{name}.{kind}" for kind in ("npy", "png"))
+        with whole_file(map_file) as part, part.open("wb") as file:
+            np.save(file, found.heatmaps[0])
+        write_png(picture_file, over_image(image, found, outlines=frame.outlines))
+        files[name] = (str(map_file), str(picture_file))
+    shown = {name: found for name, found in explained.found.items() if name not in frame.rivals()}
+    strip_file = frame.folder / f"{stem}.png"
+    write_png(strip_file, side_by_side(image, shown, title=title, scores=scores, outlines=frame.outlines))
+    return files, str(strip_file)
