@@ -16,7 +16,9 @@ from allsight.evaluate.document import Evaluation
 from allsight.models.bundle import read_config
 
 EVALUATION_FILE, AUDIT_FILE, TRAINING_FILE = "evaluation.json", "audit.json", "training.csv"
+EXPLANATIONS_FILE = "explanations/explanations.json"
 PICTURE_SIDE = 256  # pixels; a smear field of 224 stays as it is
+STRIP_WIDTH = 1600  # pixels; an image and four maps side by side, text below them readable
 _PICTURE_QUALITY = 88  # JPEG: two dozen fields stay under a megabyte, as PNG they would take four
 
 
@@ -29,6 +31,8 @@ class Run:
         audit: what `allsight data audit` wrote, or None.
         training: columns of the training log by name, empty where there were no epochs.
         pictures: data URIs of the hardest images, by the path the evaluation gives them.
+        strips: data URIs of an image beside its maps, by the path the evaluation gives the image.
+        inapplicable: by method of explanation, why it cannot explain this model.
         card: what the bundle says of itself, or None.
     """
 
@@ -36,6 +40,8 @@ class Run:
     audit: dict[str, Any] | None
     training: dict[str, list[float | None]]
     pictures: dict[str, str]
+    strips: dict[str, str]
+    inapplicable: dict[str, str]
     card: dict[str, Any] | None
 
 
@@ -57,12 +63,16 @@ def read_run(folder: Path, *, bundle: Path | None = None) -> Run:
     log = next((f for f in logs if f.is_file()), None)
     audit = folder / AUDIT_FILE
     wanted = {h.image for h in evaluation.hardest}
+    explained = folder / EXPLANATIONS_FILE
+    maps = _object(explained) if explained.is_file() else {}
     found = {image: _picture(folder, image) for image in sorted(wanted)}
     return Run(
         evaluation=evaluation,
         audit=_object(audit) if audit.is_file() else None,
         training=_columns(log) if log else {},
         pictures={image: uri for image, uri in found.items() if uri},
+        strips=_strips(explained.parent, _texts(maps.get("strips")), wanted),
+        inapplicable=_texts(maps.get("inapplicable")),
         card=None if bundle is None else read_config(bundle).model_dump(mode="json"),
     )
 
@@ -98,7 +108,21 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _picture(folder: Path, image: str) -> str | None:
+def _texts(record: Any) -> dict[str, str]:
+    return {str(k): str(v) for k, v in record.items()} if isinstance(record, dict) else {}
+
+
+def _strips(folder: Path, named: dict[str, str], wanted: set[str]) -> dict[str, str]:
+    """Pictures of explained images; they lie beside the document, wherever the run's folder has been moved to."""
+    found = {
+        image: _picture(folder, Path(file).name, width=STRIP_WIDTH)
+        for image, file in sorted(named.items())
+        if image in wanted
+    }
+    return {image: uri for image, uri in found.items() if uri}
+
+
+def _picture(folder: Path, image: str, *, width: int = PICTURE_SIDE) -> str | None:
     """A data URI; None where the file is missing, outside the folder or no image: the page then does without."""
     path = (folder / image).resolve()
     if not path.is_relative_to(folder.resolve()) or not path.is_file():
@@ -110,7 +134,7 @@ def _picture(folder: Path, image: str) -> str | None:
     from PIL import Image
 
     picture = Image.fromarray(pixels)
-    picture.thumbnail((PICTURE_SIDE, PICTURE_SIDE), Image.Resampling.LANCZOS)
+    picture.thumbnail((width, max(width, PICTURE_SIDE)), Image.Resampling.LANCZOS)
     data = BytesIO()
     picture.save(data, format="JPEG", quality=_PICTURE_QUALITY, subsampling=0)
     return f"data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode('ascii')}"

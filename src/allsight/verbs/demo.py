@@ -15,10 +15,16 @@ from allsight.core.records import TEST
 from allsight.evaluate.document import Evaluation
 from allsight.verbs.audit import audit
 from allsight.verbs.evaluate import evaluate
+from allsight.verbs.explain import explain
 from allsight.verbs.report import report
 from allsight.verbs.train import train
 
 _MARK = ".allsight-demo"
+_EXPLAINED = 4  # hardest images with their maps
+_BRIEF = {
+    "lime": {"samples": 500},
+    "integrated_gradients": {"most_steps": 65},
+}  # a demonstration must not take long
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def demo(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Shown:
-    """Generate smears of patients, train on some, evaluate on others, write a report.
+    """Generate smears of patients, train on some, evaluate on others, explain the hardest, write a report.
 
     Args:
         out: folder for everything it writes.
@@ -88,6 +94,7 @@ def demo(
     bundle, run = folder / "bundle", folder / "evaluation"
     train(data, out=bundle, backbone="efficientnet-lite0", freeze=True, seed=seed, progress=progress)
     evaluated = evaluate(bundle, data, split=TEST, out=run, seed=seed, progress=progress)
+    explain(bundle, run=run, limit=_EXPLAINED, settings=_BRIEF, seed=seed, progress=progress)
     audit(data, out=run, seed=seed, progress=progress)
     page = report(run, bundle=bundle)
     return Shown(page, bundle, evaluated.evaluation, time.monotonic() - started)

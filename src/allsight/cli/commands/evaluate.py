@@ -66,7 +66,10 @@ def table(evaluated: Evaluated) -> str:
         lines.append(f"  {name:<18} accuracy {accuracy}; {better}")
     if found.caution:
         lines.append(found.caution)
-    lines += [f"results: {evaluated.run}", f"next: allsight report {evaluated.run}"]
+    lines += [
+        f"results: {evaluated.run}",
+        f"next: allsight explain BUNDLE --run {evaluated.run}, then allsight report {evaluated.run}",
+    ]
     return "\n".join(lines)
 
 
