@@ -43,6 +43,7 @@ from allsight.explain.superpixels import superpixels
 from allsight.explain.surrogate import leading
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.classifier import Classifier
+from allsight.models.networks import begun_as_identity
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -84,17 +85,15 @@ def fields(data: str) -> tuple[Image, NDArray[np.int64]]:
 
 
 def fresh(backbone: str, *, size: int) -> Classifier:
-    """Random weights, each residual block beginning as the identity (Goyal et al. 2017, section 5.1)."""
+    """Random weights, as `train --weights none` starts from."""
     torch.manual_seed(0)
     kind = catalog.load(Backbone, backbone)
-    classifier = Classifier(
-        kind.build(), n_classes=4, preprocessing=Preprocessing(size=size), pooled=kind.pooled
+    return Classifier(
+        begun_as_identity(kind.build()),
+        n_classes=4,
+        preprocessing=Preprocessing(size=size),
+        pooled=kind.pooled,
     )
-    for block in classifier.modules():
-        norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
-        if getattr(block, "has_skip", False) and norms:
-            nn.init.zeros_(norms[-1].weight)
-    return classifier
 
 
 def trained(backbone: str, *, size: int) -> Classifier:

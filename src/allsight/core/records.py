@@ -50,6 +50,16 @@ class Box:
         rows = slice(round(self.top * height), round(self.bottom * height))
         return rows, slice(round(self.left * width), round(self.right * width))
 
+    def mirrored(self) -> tuple[Box, ...]:
+        """The box and its three mirror images, so that no corner differs from another.
+
+        >>> [(b.left, b.top) for b in Box(left=0.75, top=0.75, right=1.0, bottom=1.0).mirrored()]
+        [(0.75, 0.75), (0.0, 0.75), (0.75, 0.0), (0.0, 0.0)]
+        """
+        across = (self.left, self.right), (1 - self.right, 1 - self.left)
+        down = (self.top, self.bottom), (1 - self.bottom, 1 - self.top)
+        return tuple(Box(left, top, right, bottom) for top, bottom in down for left, right in across)
+
 
 @dataclass(frozen=True, slots=True)
 class Verification:

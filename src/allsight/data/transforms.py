@@ -1,13 +1,7 @@
-"""Changes to training images that leave the diagnosis as it is. Pure: all randomness comes from the generator given.
-
-Stain jitter follows Tellez et al., "Whole-slide mitosis detection in H&E breast histology using PHH3 as a reference
-to train distilled stain-invariant convolutional networks" (IEEE TMI 2018): haematoxylin, eosin and residual are
-scaled and shifted apart, in optical density, where stains add.
-"""
+"""How training images are varied. Pure: all randomness comes from the generator given."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -20,27 +14,49 @@ if TYPE_CHECKING:
 
 
 class Augmentation(BaseModel):
-    """How training images are varied.
+    """What is varied, how often and how much.
+
+    One laboratory's stain, lamp and focus say nothing about the disease, and a network that reads them fails in the
+    next laboratory. So each is taken away in a part of the images.
 
     Attributes:
         flip: probability of a mirror image.
         turn: whether images are turned by a random multiple of 90 degrees, which needs no resampling.
+        hide_corner: probability that the corner with the source's scale bar is painted over, and the other three.
+        zoom: half width of the uniform logarithm of the magnification.
         stain: half width of the uniform factor on each stain; 0 for none.
         stain_shift: half width of the uniform shift of each stain's optical density.
-        hide_corner: probability that the corner with the source's scale bar is painted over.
+        recolour: probability that an image takes the Lab means and deviations of another training image.
+        gain: half width of the uniform factor on each colour channel.
+        grey: probability that only luminance is left.
+        blur: probability of a blur.
+        blur_most: largest standard deviation of the blur, in pixels of an image of 224 pixels.
+        noise: largest standard deviation of normal noise, in units of full scale.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     flip: float = Field(default=0.5, ge=0, le=1)
     turn: bool = True
+    hide_corner: float = Field(default=0.5, ge=0, le=1)
+    zoom: float = Field(default=0.15, ge=0, le=1)
     stain: float = Field(default=0.2, ge=0, lt=1)
     stain_shift: float = Field(default=0.02, ge=0, le=0.5)
-    hide_corner: float = Field(default=0.5, ge=0, le=1)
+    recolour: float = Field(default=0.5, ge=0, le=1)
+    gain: float = Field(default=0.25, ge=0, lt=1)
+    grey: float = Field(default=0.15, ge=0, le=1)
+    blur: float = Field(default=0.4, ge=0, le=1)
+    blur_most: float = Field(default=2.2, ge=0, le=20)
+    noise: float = Field(default=0.03, ge=0, le=1)
 
 
 def augment(
-    image: NDArray[np.uint8], settings: Augmentation, *, rng: np.random.Generator, overlay: Box | None = None
+    image: NDArray[np.uint8],
+    settings: Augmentation,
+    *,
+    rng: np.random.Generator,
+    overlay: Box | None = None,
+    palette: NDArray[np.float32] | None = None,
 ) -> NDArray[np.uint8]:
     """A varied copy of an image.
 
@@ -49,78 +65,45 @@ def augment(
         settings: what is varied and how much.
         rng: all randomness; the same generator state gives the same bytes.
         overlay: where the source burnt in a scale bar, or None.
+        palette: float32 (n, 2, 3), `effects.lab_statistics` of training images; None recolours nothing.
 
     Returns:
         uint8 RGB (H, W, 3), contiguous; (W, H, 3) after a quarter turn.
     """
     import numpy as np
 
+    from allsight.data import effects
+
     # Every number is drawn whether it is used or not, so that one setting never changes another's draws.
-    hide, flip = rng.random(2)
+    hide, recolour, grey, blur, flip = rng.random(5)
     turns = int(rng.integers(4))
     factors = 1 + settings.stain * rng.uniform(-1, 1, size=3)
     shifts = settings.stain_shift * rng.uniform(-1, 1, size=3)
+    gains = 1 + settings.gain * rng.uniform(-1, 1, size=3)
+    magnification = float(np.exp(settings.zoom * rng.uniform(-1, 1)))
+    sigma, deviation = rng.random(2) * (settings.blur_most * min(image.shape[:2]) / 224, settings.noise)
+    other = float(rng.random())
+    grain = np.random.default_rng(rng.integers(2**63))
+
     if overlay is not None and hide < settings.hide_corner:
-        image = hide_box(image, overlay)
+        for box in overlay.mirrored():
+            image = effects.hide_box(image, box)
+    if settings.zoom:
+        image = effects.zoom(image, magnification)
+    if palette is not None and len(palette) and recolour < settings.recolour:
+        image = effects.recolour(image, palette[int(other * len(palette))])
     if settings.stain or settings.stain_shift:
-        image = jitter_stain(image, factors=factors, shifts=shifts)
+        image = effects.jitter_stain(image, factors=factors, shifts=shifts)
+    if settings.gain:
+        image = effects.gain(image, gains)
+    if grey < settings.grey:
+        image = effects.grey(image)
+    if blur < settings.blur:
+        image = effects.blur(image, sigma)
+    if settings.noise:
+        image = effects.noise(image, deviation, rng=grain)
     if flip < settings.flip:
         image = image[:, ::-1]
     if settings.turn:
         image = np.rot90(image, turns)
     return np.ascontiguousarray(image)
-
-
-def hide_box(image: NDArray[np.uint8], box: Box) -> NDArray[np.uint8]:
-    """A copy whose box is painted with the image's own median colour, so that nothing in it can be learned.
-
-    Args:
-        image: uint8 RGB (H, W, 3).
-        box: in fractions of height and width.
-    """
-    import numpy as np
-
-    hidden = image.copy()
-    rows, columns = box.pixels(*image.shape[:2])
-    hidden[rows, columns] = np.median(image[::4, ::4].reshape(-1, 3), axis=0).astype(np.uint8)
-    return hidden
-
-
-def jitter_stain(
-    image: NDArray[np.uint8], *, factors: NDArray[np.float64], shifts: NDArray[np.float64]
-) -> NDArray[np.uint8]:
-    """Scale and shift the optical density of each stain.
-
-    Args:
-        image: uint8 RGB (H, W, 3).
-        factors: (3,), for haematoxylin, eosin and residual; 1 changes nothing.
-        shifts: (3,), added to each stain's density; 0 changes nothing.
-    """
-    import numpy as np
-
-    to_stains, to_rgb = _stain_bases()
-    # One affine map in density: D' = ((D · to_stains) · factors + shifts) · to_rgb
-    matrix = (to_stains * factors) @ to_rgb
-    density = _densities()[image].reshape(-1, 3) @ matrix.astype(np.float32) + (shifts @ to_rgb).astype(
-        np.float32
-    )
-    light = np.exp(-density, out=density)
-    np.clip(light * 256 - 0.5, 0, 255, out=light)
-    return light.astype(np.uint8).reshape(image.shape)
-
-
-@cache
-def _densities() -> NDArray[np.float32]:
-    """Optical density of each of the 256 values; the half keeps black finite and the way back exact."""
-    import numpy as np
-
-    return (-np.log((np.arange(256) + 1) / 256)).astype(np.float32)
-
-
-@cache
-def _stain_bases() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """From density to haematoxylin, eosin and residual, and back (Ruifrok & Johnston 2001, as in scikit-image)."""
-    import numpy as np
-
-    rgb_from_stains = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
-    return np.linalg.inv(rgb_from_stains), rgb_from_stains

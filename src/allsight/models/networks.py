@@ -62,6 +62,19 @@ def without_weights(backbone: type[Backbone]) -> Network:
         return backbone.build()
 
 
+def begun_as_identity(network: Network) -> Network:
+    """The network, each inverted residual block with a shortcut now adding nothing; deep ones then learn at once.
+
+    The last normalisation of the block starts at 0 (Goyal et al., "Accurate, large minibatch SGD: training ImageNet in
+    1 hour", 2017, section 5.1). timm does so for its ResNets and leaves its EfficientNets as TensorFlow drew them.
+    """
+    for block in network.modules():
+        norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
+        if getattr(block, "has_skip", False) and norms:
+            nn.init.zeros_(norms[-1].weight)
+    return network
+
+
 def pooled_timm(architecture: str) -> PooledNetwork:
     """A timm network without its classifier and without its pooling, which `PooledNetwork` does.
 

@@ -17,7 +17,7 @@ from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import UnsafeFileError, WeightsError
 from allsight.core.torchvision_ops import ensure
-from allsight.models.networks import without_weights
+from allsight.models.networks import begun_as_identity, without_weights
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def start(
             f"This network needs images of at least {backbone.smallest_size} pixels, the size asked for is {side}."
         )
     if weights == "none":
-        return backbone.build(), Preprocessing(size=side)
+        return begun_as_identity(backbone.build()), Preprocessing(size=side)
     network = without_weights(backbone)
     if weights == "imagenet":
         return _imagenet(backbone, network, side)

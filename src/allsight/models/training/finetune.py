@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from allsight.core.errors import UsageError
 from allsight.core.progress import Progress, silent
 from allsight.core.torchvision_ops import ensure
+from allsight.data.effects import lab_statistics
 from allsight.data.loading import in_order
 from allsight.data.transforms import augment
 from allsight.models.training.checkpoint import (
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from allsight.models.classifier import Classifier
@@ -153,6 +155,7 @@ class _Run:
         counts = np.bincount(train.labels, minlength=len(train.dataset.classes))
         weights = counts.sum() / (len(counts) * counts) if settings.class_weights else np.ones(len(counts))
         self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.fabric.device)
+        self.palette = _palette(train) if settings.augmentation.recolour else None
 
     def go(self, interruption: Interruption, *, checkpoint_seconds: float, progress: Progress) -> None:
         saved = started = time.monotonic()
@@ -212,7 +215,13 @@ class _Run:
             epoch, index = place
             image = self.train.dataset.read(self.train.samples[index])
             rng = np.random.default_rng([self.seed, epoch, index])
-            varied = augment(image, self.settings.augmentation, rng=rng, overlay=self.train.dataset.overlay)
+            varied = augment(
+                image,
+                self.settings.augmentation,
+                rng=rng,
+                overlay=self.train.dataset.overlay,
+                palette=self.palette,
+            )
             with torch.no_grad():
                 return self.classifier.prepare(torch.from_numpy(varied)[None].to(self.fabric.device))
 
@@ -299,6 +308,11 @@ class _Run:
         guesses = everything.argmax(dim=1).cpu().numpy()
         accuracy = float((guesses == self.validation.labels).mean())
         return float(loss), accuracy, float(f1_score(self.validation.labels, guesses, average="macro"))
+
+
+def _palette(train: Portion) -> NDArray[np.float32]:
+    """Lab means and deviations of the training images, float32 (n, 2, 3)."""
+    return np.stack(list(in_order(lambda s: lab_statistics(train.dataset.read(s)), train.samples)))
 
 
 def _fabric(precision: str) -> Any:

@@ -1,0 +1,75 @@
+"""Augmentation: one generator state gives one picture, and every setting does what it is for."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from allsight.core.records import Box
+from allsight.data.datasets.synthetic import Synthetic
+from allsight.data.effects import lab_statistics
+from allsight.data.transforms import Augmentation, augment
+
+OFF = dict.fromkeys(
+    ("flip", "hide_corner", "zoom", "stain", "stain_shift", "recolour", "gain", "grey", "blur", "noise"), 0.0
+)
+NOTHING = Augmentation(turn=False, **OFF)
+
+
+@pytest.fixture(scope="module")
+def picture() -> NDArray[np.uint8]:
+    source = Synthetic.open("3?images=4&patients=4&size=96")
+    return source.read(source.samples[0])
+
+
+def varied(picture: NDArray[np.uint8], seed: int, **settings: object) -> NDArray[np.uint8]:
+    return augment(picture, NOTHING.model_copy(update=settings), rng=np.random.default_rng(seed))
+
+
+def test_same_generator_same_bytes(picture: NDArray[np.uint8]) -> None:
+    palette = lab_statistics(picture)[None]
+    one, two, other = (
+        augment(picture, Augmentation(recolour=1), rng=np.random.default_rng(seed), palette=palette).tobytes()
+        for seed in (5, 5, 6)
+    )
+    assert one == two
+    assert one != other
+
+
+def test_everything_off_is_the_image(picture: NDArray[np.uint8]) -> None:
+    assert (varied(picture, 1) == picture).all()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"zoom": 0.3},
+        {"stain": 0.4},
+        {"stain_shift": 0.1},
+        {"gain": 0.3},
+        {"grey": 1.0},
+        {"blur": 1.0},
+        {"noise": 0.05},
+    ],
+)
+def test_each_setting_changes_the_image(picture: NDArray[np.uint8], settings: dict[str, float]) -> None:
+    assert any((varied(picture, seed, **settings) != picture).any() for seed in range(4))
+
+
+def test_one_setting_leaves_the_draws_of_the_others(picture: NDArray[np.uint8]) -> None:
+    turned = varied(picture, 2, turn=True)
+    both = varied(picture, 2, turn=True, grey=1.0)
+    assert (both[..., 1] == varied(turned, 0, grey=1.0)[..., 1]).all()
+
+
+def test_all_four_corners_are_hidden(picture: NDArray[np.uint8]) -> None:
+    found = augment(
+        picture,
+        NOTHING.model_copy(update={"hide_corner": 1.0}),
+        rng=np.random.default_rng(0),
+        overlay=Box(0.75, 0.75, 1.0, 1.0),
+    )
+    for corner in (found[:24, :24], found[:24, -24:], found[-24:, :24], found[-24:, -24:]):
+        assert len(np.unique(corner.reshape(-1, 3), axis=0)) == 1
+    assert (found[24:-24] == picture[24:-24]).all()
