@@ -1,8 +1,8 @@
 """How fast, how large and how steady our explainers are, held against Captum and the lime package.
 
     python benchmarks/explainers.py [--backbone efficientnet_b7] [--size 224] [--only ig,lime,memory,stability]
-        [--repeats 3] [--images 3] [--first 0] [--samples 1000] [--seeds 10] [--stability-size 224]
-        [--weights FILE] [--bundle FOLDER] [--json]
+        [--repeats 3] [--images 3] [--first 0] [--samples 1000] [--seeds 10] [--stability-size PIXELS]
+        [--weights FILE] [--bundle FOLDER] [--data DATA] [--json]
 
 One thread. Times are processor time; ours and theirs run alternately in one process on one model, which Captum and the
 lime package get as their users have it: not folded, eager. Without ImageNet weights a model is trained for some minutes
@@ -39,6 +39,7 @@ from allsight.data.source import open_dataset
 from allsight.explain.baselines import baseline_of
 from allsight.explain.explainers.integrated_gradients import IntegratedGradients
 from allsight.explain.explainers.lime import LEADERS, Lime
+from allsight.explain.quadrature import FEWEST_STEPS
 from allsight.explain.superpixels import superpixels
 from allsight.explain.surrogate import leading
 from allsight.inference.runtimes.pytorch import PyTorch
@@ -82,6 +83,13 @@ def fields(data: str) -> tuple[Image, NDArray[np.int64]]:
     source = open_dataset(data)
     labels = [source.classes.index(str(sample.label)) for sample in source.samples]
     return np.stack([source.read(sample) for sample in source.samples]), np.array(labels)
+
+
+def chosen(data: str, *, first: int, count: int) -> Image:
+    """`count` images (N, H, W, 3) from the `first` of twelve that are spread evenly over a set."""
+    source = open_dataset(data)
+    places = np.linspace(0, len(source.samples) - 1, 12).astype(int)[first : first + count]
+    return np.stack([source.read(source.samples[i]) for i in places.tolist()])
 
 
 def fresh(backbone: str, *, size: int) -> Classifier:
@@ -261,7 +269,7 @@ def _growth(backbone: str) -> tuple[float, float, Any, float]:
     torch.set_num_threads(1)
     classifier = fresh(backbone, size=MEMORY_SIZE).eval().requires_grad_(False)
     images, _ = fields(f"synthetic:2?images=4&patients=4&size={MEMORY_SIZE}")
-    method = IntegratedGradients(tolerance=1e9, most_steps=17)
+    method = IntegratedGradients(tolerance=1e9, most_steps=FEWEST_STEPS)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     found, seconds = timed(lambda: method.explain(PyTorch(classifier), images[:1], targets=np.array([0])))
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -308,10 +316,13 @@ def mean_jaccard(coefficients: Sequence[NDArray[Any]]) -> float:
 
 def measured(part: str, options: argparse.Namespace, classifier: Classifier) -> list[dict[str, Any]]:
     """Ours on held-out generated fields of the size asked for, each for the class that the model names."""
-    size = options.stability_size if part == "stability" else classifier.preprocessing.size
+    size = (options.stability_size if part == "stability" else None) or classifier.preprocessing.size
     classifier.preprocessing = classifier.preprocessing.model_copy(update={"size": size})
-    images, _ = fields(f"synthetic:2?images=12&patients=12&size={size}")
-    images = images[options.first : options.first + options.images]
+    images = chosen(
+        options.data or f"synthetic:2?images=12&patients=12&size={size}",
+        first=options.first,
+        count=options.images,
+    )
     targets = np.array([PyTorch(classifier).run(i[None]).logits[0].argmax() for i in images])
     if part == "ig":
         return integrated_gradients(classifier, images, targets, repeats=options.repeats)
@@ -330,9 +341,10 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=0, help="the first of them, of twelve")
     parser.add_argument("--samples", type=int, default=1000, help="for lime")
     parser.add_argument("--seeds", type=int, default=10, help="for stability")
-    parser.add_argument("--stability-size", type=int, default=224, help="pixels a side for stability")
+    parser.add_argument("--stability-size", type=int, help="pixels a side of the network for stability")
     parser.add_argument("--weights", type=Path, help="trained here if absent, read if present")
     parser.add_argument("--bundle", type=Path, help="a trained model to take instead")
+    parser.add_argument("--data", help="images to explain; generated ones if not given")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     options = parser.parse_args()
     options.backbone = options.backbone.replace("-", "_")

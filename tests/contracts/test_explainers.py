@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 
 import numpy as np
@@ -14,6 +13,7 @@ from allsight.core import catalog
 from allsight.core.contracts import Explainer
 from allsight.core.errors import UsageError
 from allsight.core.explanation import Explanation
+from allsight.explain.quality.randomisation import shuffled
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.classifier import Classifier
 from tests.explain.explainers.test_cam import Elsewhere
@@ -139,16 +139,10 @@ def test_says_how_far_it_is(name: str, classifier: Classifier) -> None:
 def test_shuffled_weights_give_another_map(name: str) -> None:
     """Adebayo et al. 2018: a map that survives shuffling shows the image and not the model."""
     classifier = classifier_of("efficientnet_lite0", size=96)
-    shuffled = copy.deepcopy(classifier)
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in shuffled.parameters():
-            order = torch.randperm(parameter.numel(), generator=generator)
-            parameter.copy_(parameter.flatten()[order].view_as(parameter))
     images, enough = fields(4, 96), ENOUGH.get(name, {})
-    pairs = zip(
-        explain(name, classifier, images, [0, 1, 2, 3], **enough).heatmaps,
-        explain(name, shuffled, images, [0, 1, 2, 3], **enough).heatmaps,
-        strict=True,
-    )
-    assert abs(np.mean([rank_correlation(a, b) for a, b in pairs])) <= 0.3
+    mine = explain(name, classifier, images, [0, 1, 2, 3], **enough).heatmaps
+    found = []
+    for seed in range(3):  # the maps of some methods have nine values: one shuffle says little
+        others = explain(name, shuffled(classifier, seed=seed), images, [0, 1, 2, 3], **enough).heatmaps
+        found += [rank_correlation(a, b) for a, b in zip(mine, others, strict=True)]
+    assert abs(np.mean(found)) <= 0.3

@@ -11,6 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from allsight.core.progress import Progress, silent
 from allsight.explain.quadrature import (
+    FEWEST_STEPS,
     FIRST_PANELS,
     Node,
     Panel,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
 
 _MOST_AT_ONCE = 8  # larger batches are no faster on a CPU
-_HALVED_AT_ONCE = 4  # panels a round; a constant, so that the memory at hand does not change the result
+_HALVED = 4  # one panel of so many a round, and at least two; the memory at hand must not change the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def integrate(path: Path, *, tolerance: float, most_steps: int, progress: Progre
         progress: told how many gradients were taken; the total is not known beforehand.
     """
     height, width = path.shape
-    most_steps = min(most_steps, max(len(nodes_of(FIRST_PANELS)), path.memory // (4 * height * width)))
+    most_steps = min(most_steps, max(FEWEST_STEPS, path.memory // (4 * height * width)))
     panels: tuple[Panel, ...] = FIRST_PANELS
     nodes: dict[float, Node] = {}
     while True:
@@ -193,7 +194,8 @@ def integrate(path: Path, *, tolerance: float, most_steps: int, progress: Progre
         complete = error < tolerance and spread < tolerance
         if complete or len(nodes) + 2 > most_steps:
             break
-        most = min(_HALVED_AT_ONCE, (most_steps - len(nodes)) // 2)  # each halving takes two more gradients
+        most = max(2, len(panels) // _HALVED)
+        most = min(most, (most_steps - len(nodes)) // 2)  # each halving takes two more gradients
         panels = split_worst(panels, errors, most=most)
     attribution = np.zeros((height, width), dtype=np.float64)
     for position, weight in simpson(panels).items():

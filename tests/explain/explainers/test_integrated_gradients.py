@@ -11,7 +11,7 @@ import torch
 from allsight.core.errors import UsageError
 from allsight.explain.baselines import BASELINES, Baseline, baseline_of
 from allsight.explain.explainers.integrated_gradients import IntegratedGradients
-from allsight.explain.quadrature import RULES, Rule
+from allsight.explain.quadrature import FEWEST_STEPS, RULES, Rule
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.classifier import Classifier
 from tests.explain.models import classifier_of, fields, judge, state_of
@@ -21,7 +21,8 @@ TARGET = np.array([2])
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    return classifier_of("efficientnet_lite0", size=64)
+    """With random weights a ReLU6 network such as Lite0 is so rough along the path that no rule is complete."""
+    return classifier_of("resnet50", size=64)
 
 
 @pytest.mark.parametrize("baseline", BASELINES)
@@ -72,7 +73,7 @@ def test_added_steps_lead_where_very_many_even_ones_do(classifier: Classifier) -
     few = IntegratedGradients(steps=17, rule="riemann_left").explain(runtime, image, targets=TARGET)
     steps = added.used[0]["steps"]
     assert isinstance(steps, int)
-    assert 17 <= steps < 260
+    assert FEWEST_STEPS <= steps < 260
     correlation = np.corrcoef(added.heatmaps.ravel(), many.heatmaps.ravel())[0, 1]
     assert correlation > 0.98
     assert correlation > np.corrcoef(few.heatmaps.ravel(), many.heatmaps.ravel())[0, 1]

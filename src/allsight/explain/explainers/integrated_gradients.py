@@ -20,7 +20,7 @@ from allsight.core.progress import Progress, silent
 from allsight.explain.baselines import BASELINES, Baseline, baseline_of
 from allsight.explain.differentiable import classifier_of, frozen
 from allsight.explain.inputs import check_inputs, check_targets
-from allsight.explain.quadrature import RULES, Rule
+from allsight.explain.quadrature import FEWEST_STEPS, RULES, Rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -65,8 +65,14 @@ class IntegratedGradients(Explainer):
             )
         if self.rule not in RULES:
             raise UsageError(f"There is no rule called {self.rule!r}.", hint=f"Known: {', '.join(RULES)}.")
-        if self.tolerance <= 0 or self.most_steps < 17 or (self.steps is not None and self.steps < 2):
-            raise UsageError("Tolerance must be above 0, most_steps at least 17 and steps at least 2.")
+        if (
+            self.tolerance <= 0
+            or self.most_steps < FEWEST_STEPS
+            or (self.steps is not None and self.steps < 2)
+        ):
+            raise UsageError(
+                f"Tolerance must be above 0, most_steps at least {FEWEST_STEPS} and steps at least 2."
+            )
 
     def explain(
         self,
