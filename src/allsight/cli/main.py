@@ -16,6 +16,7 @@ import typer
 
 from allsight.cli import commands
 from allsight.cli.console import say
+from allsight.core.allocator import keep_freed_memory
 from allsight.core.errors import AllsightError
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _fail(code: int, kind: str, message: str, hint: str, *, as_json: bool) -> in
 
 def run() -> None:
     """The console script."""
+    keep_freed_memory()
     sys.exit(main(sys.argv[1:]))
 
 
