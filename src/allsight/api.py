@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from allsight.verbs.doctor import doctor
     from allsight.verbs.evaluate import evaluate
     from allsight.verbs.explain import explain
+    from allsight.verbs.export import export
     from allsight.verbs.predict import predict
     from allsight.verbs.prepare import prepare
     from allsight.verbs.report import report
@@ -30,6 +31,7 @@ __all__ = [
     "doctor",
     "evaluate",
     "explain",
+    "export",
     "predict",
     "prepare",
     "report",

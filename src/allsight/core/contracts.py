@@ -133,9 +133,22 @@ class Runtime(ABC):
     gradients: ClassVar[bool] = False
 
     @classmethod
+    def precisions(cls, folder: Path) -> tuple[str, ...]:  # noqa: ARG003 - some wrap a runtime and no folder
+        """In which precisions it can run the bundle in `folder`, the fastest first.
+
+        Empty where the bundle was not exported for it or its library is not installed. Imports nothing heavy.
+        """
+        return ()
+
+    @classmethod
     @abstractmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Self:
         """The runtime of the bundle in `folder`.
+
+        Args:
+            folder: of the bundle.
+            precision: one of `precisions`; None takes the first.
+            threads: at most so many; None takes as many as there are cores.
 
         Raises:
             MissingDependencyError: the library it needs is not installed.

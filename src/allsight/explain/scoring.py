@@ -45,6 +45,7 @@ def explain_image(
     *,
     target: int,
     explainers: Mapping[str, Explainer],
+    fast: Runtime | None = None,
     progress: Progress = silent,
 ) -> Explained:
     """Heatmaps of one image by every method that can explain this model.
@@ -54,6 +55,7 @@ def explain_image(
         image: uint8 RGB (H, W, 3).
         target: the output to explain.
         explainers: by name.
+        fast: the same model, for the methods that need no gradients; None takes `runtime` for all.
         progress: told what the methods tell.
 
     Raises:
@@ -64,7 +66,8 @@ def explain_image(
     targets = np.array([target], dtype=np.int64)
     for name, explainer in explainers.items():
         try:
-            found[name] = explainer.explain(runtime, image[None], targets=targets, progress=progress)
+            given = runtime if fast is None or explainer.needs_gradients else fast
+            found[name] = explainer.explain(given, image[None], targets=targets, progress=progress)
         except UsageError as error:
             refused[name] = error
     if refused and not found:

@@ -38,9 +38,9 @@ class Remembering(Runtime):
         self._known: dict[bytes, Outputs] = {}
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
+    def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Self:
         """The PyTorch runtime of the bundle in `folder`, remembering."""
-        return cls(PyTorch.open(folder))
+        return cls(PyTorch.open(folder, precision=precision, threads=threads))
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """uint8 RGB (N, H, W, 3) → `Outputs`; the same arrays for the same bytes."""

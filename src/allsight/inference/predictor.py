@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import numpy as np
 
-from allsight.core import catalog
-from allsight.core.contracts import Runtime
 from allsight.core.errors import AllsightError, BundleError, ImageError
 from allsight.core.records import Outputs
 from allsight.data.images import read_image
 from allsight.data.loading import in_order
+from allsight.inference.choice import Served, open_runtime
 from allsight.inference.trust import Judgement, Space, Trust, judge
 from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config
 
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from allsight.core.contracts import Runtime
 
 T = TypeVar("T")
 
@@ -96,32 +97,48 @@ class Predictor:
     """A bundle ready to answer.
 
     Args:
-        runtime: runs its graph.
+        served: what runs its graph.
         config: what the bundle says of itself.
         trust: calibration and limits.
         space: where training images lie.
     """
 
-    def __init__(self, runtime: Runtime, *, config: BundleConfig, trust: Trust, space: Space) -> None:
-        self.runtime = runtime
+    def __init__(self, served: Served, *, config: BundleConfig, trust: Trust, space: Space) -> None:
+        self.served = served
+        self.runtime = served.runtime
         self.config = config
         self.trust = trust
         self.space = space
 
     @classmethod
-    def open(cls, folder: Path, *, runtime: str = "pytorch") -> Self:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        runtime: str | None = "pytorch",
+        precision: str | None = None,
+        threads: int | None = None,
+    ) -> Self:
         """The predictor of the bundle in `folder`.
 
+        Args:
+            folder: of the bundle.
+            runtime: its name; None takes the fastest that is there.
+            precision: "fp32" or "int8"; None takes the fastest that is there.
+            threads: at most so many.
+
         Raises:
-            BundleError: no bundle, a damaged one, or one without calibration.
+            BundleError: no bundle, a damaged one, one without calibration, or not exported for this runtime.
+            MissingDependencyError: the runtime's library is not installed.
+            UsageError: no such runtime or precision.
         """
         config = read_config(folder)
         if config.trust is None:
             raise BundleError(
                 f"{str(folder)!r} has no calibration.", hint="Train it again with `allsight train`."
             )
-        opened = catalog.load(Runtime, runtime).open(folder)
-        return cls(opened, config=config, trust=Trust.model_validate(config.trust), space=load_space(folder))
+        served = open_runtime(folder, runtime=runtime, precision=precision, threads=threads)
+        return cls(served, config=config, trust=Trust.model_validate(config.trust), space=load_space(folder))
 
     def judge(self, outputs: Outputs) -> list[Judgement]:
         """Answers for N images' outputs."""

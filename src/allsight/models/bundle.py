@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
 
 MODEL_FILE, CONFIG_FILE, SPLIT_FILE, CARD_FILE = "model.safetensors", "config.json", "split.csv", "README.md"
+ONNX_FILE, OPENVINO_FOLDER = "model.onnx", "openvino"  # exported graphs, where there are any
 _SPLIT_COLUMNS = ("name", "sha256", "label", "part", "group")
 
 
@@ -72,6 +74,7 @@ class BundleConfig(_Record):
         protocol: how that data was divided.
         trust: calibration, thresholds and distances, as `inference.trust` wrote them.
         provenance: versions, commit, machine, command.
+        exports: by graph ("onnx fp32", "openvino int8", …), how it was found to answer beside PyTorch.
     """
 
     format: Literal[1] = 1
@@ -87,6 +90,7 @@ class BundleConfig(_Record):
     protocol: Protocol
     trust: dict[str, JsonValue] | None = None
     provenance: dict[str, JsonValue]
+    exports: dict[str, dict[str, JsonValue]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,6 +130,8 @@ def save_bundle(
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).unlink(missing_ok=True)
+    (folder / ONNX_FILE).unlink(missing_ok=True)  # graphs of an older bundle would answer for this one
+    shutil.rmtree(folder / OPENVINO_FOLDER, ignore_errors=True)
     state = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
     with whole_file(folder / MODEL_FILE) as part:
         save_file({**state, **(tensors or {})}, part, metadata={"format": "pt", "backbone": config.backbone})

@@ -48,7 +48,7 @@ suspicious smear is sent for flow cytometry.
 
 {settings}
 
-## Limits
+{_graphs(config)}## Limits
 
 - It knows the laboratory it was trained on. On another microscope, stain or scale its answers mean nothing until they
   have been measured there: `allsight evaluate BUNDLE DATA`.
@@ -58,3 +58,27 @@ suspicious smear is sent for flow cytometry.
 
 Measure it: `allsight evaluate BUNDLE {data.source}`
 """
+
+
+def _graphs(config: BundleConfig) -> str:
+    """The exported graphs and how they answer beside PyTorch; "" where there are none."""
+    if not config.exports:
+        return ""
+    rows = "\n".join(
+        f"| {name} | {facts['n_images']} | {facts['top1']:.2%} | {facts['logits']:.1e} | {_shown(facts['maps'])} |"
+        for name, facts in config.exports.items()
+    )
+    return f"""## Exported graphs
+
+Held against PyTorch on validation images; logits: largest difference in units of their standard deviation; maps: mean
+rank correlation.
+
+| graph | images | same class | logits | maps |
+|---|---|---|---|---|
+{rows}
+
+"""
+
+
+def _shown(value: object) -> str:
+    return "none" if value is None else f"{value:.4f}"

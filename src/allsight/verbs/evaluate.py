@@ -63,6 +63,8 @@ def evaluate(
     seed: int = 0,
     resamples: int = 2000,
     controls: bool = True,
+    runtime: str | None = None,
+    precision: str | None = None,
     progress: Progress = silent,
 ) -> Evaluated:
     """Every metric with a 95 % interval, and what can be had without looking at cells beside it.
@@ -78,6 +80,8 @@ def evaluate(
         seed: of the bootstrap and the controls.
         resamples: of the bootstrap.
         controls: whether to fit the controls.
+        runtime: "pytorch", "onnx" or "openvino"; None takes the fastest that the bundle was exported for.
+        precision: "fp32" or "int8"; None takes the fastest there is.
         progress: told how far it is.
 
     Raises:
@@ -94,7 +98,7 @@ def evaluate(
     'patient'
     """
     folder = Path(bundle)
-    predictor = Predictor.open(folder)
+    predictor = Predictor.open(folder, runtime=runtime, precision=precision)
     dataset = open_dataset(data)
     chosen = choose(predictor.config, read_split(folder), dataset, part=split, progress=progress)
     answers, failed = _answers(predictor, dataset, chosen, progress=progress)
@@ -104,10 +108,11 @@ def evaluate(
     evaluation = evaluate_predictions(
         predictions,
         _context(
-            predictor.config,
+            predictor,
             chosen,
             data=data,
-            command=f"allsight evaluate {bundle} {data} --split {split} --seed {seed}",
+            command=f"allsight evaluate {bundle} {data} --split {split} --seed {seed} "
+            f"--runtime {predictor.served.name} --precision {predictor.served.precision}",
         ),
         controls=_controls(predictor.config, dataset, chosen, kept, seed=seed, progress=progress)
         if controls
@@ -186,7 +191,8 @@ def _controls(
     }
 
 
-def _context(config: BundleConfig, chosen: Chosen, *, data: str, command: str) -> Context:
+def _context(predictor: Predictor, chosen: Chosen, *, data: str, command: str) -> Context:
+    config, served = predictor.config, predictor.served
     return Context(
         model={
             "name": config.name,
@@ -194,6 +200,8 @@ def _context(config: BundleConfig, chosen: Chosen, *, data: str, command: str) -
             "weights": config.weights,
             "training": config.training,
             "trained_on": config.data.source,
+            "runtime": served.name,
+            "precision": served.precision,
         },
         data={"source": data, "n_images": len(chosen.samples)},
         protocol=chosen.protocol,

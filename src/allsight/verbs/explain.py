@@ -19,6 +19,7 @@ from allsight.explain.overlay import write_png
 from allsight.explain.pictures import over_image, side_by_side
 from allsight.explain.scoring import Explained, Scores, explain_image, score_image
 from allsight.explain.swift import swift
+from allsight.inference.choice import open_runtime
 from allsight.inference.predictor import Failure, Predictor
 from allsight.verbs.subjects import Subject, of_data, of_files, of_run
 
@@ -77,6 +78,7 @@ class Explanations:
 
     Attributes:
         model: the bundle's name.
+        runtime: what answered, with its precision.
         out: the folder with the maps, the pictures and explanations.json.
         heatmaps: one for each image and method, in order.
         strips: by image, the picture of all methods side by side.
@@ -88,6 +90,7 @@ class Explanations:
     """
 
     model: str
+    runtime: str
     out: Path
     heatmaps: tuple[Heatmap, ...]
     strips: dict[str, str]
@@ -101,6 +104,7 @@ class Explanations:
         """The document of `explain --json`."""
         return {
             "model": self.model,
+            "runtime": self.runtime,
             "out": str(self.out),
             "explanations": [h.to_json() for h in self.heatmaps],
             "strips": self.strips,
@@ -127,6 +131,8 @@ def explain(
     repeats: int = 10,
     maps: bool = True,
     outlines: bool = False,
+    runtime: str | None = None,
+    precision: str | None = None,
     out: str | Path | None = None,
     seed: int = 0,
     progress: Progress = silent,
@@ -149,6 +155,9 @@ def explain(
         repeats: on how many images the measures are taken that explain again (max_sensitivity, randomisation).
         maps: write maps and pictures.
         outlines: draw contours and not overlays.
+        runtime: what answers, and runs the methods that need no gradients: "pytorch", "onnx" or "openvino"; None takes
+            the fastest that the bundle was exported for. Gradients always come from PyTorch.
+        precision: "fp32" or "int8"; None takes the fastest there is.
         out: folder for the results; by default "explanations", with `run` the folder of that name inside it.
         seed: of the choice of images, the measures and the bootstrap.
         progress: told how far it is.
@@ -166,7 +175,13 @@ def explain(
     ['cam', 'cam']
     """
     chosen = explainers(methods, settings=settings)
-    predictor = Predictor.open(Path(bundle))
+    opened = _open(
+        Path(bundle),
+        runtime=runtime or ("pytorch" if score else None),  # scores explain again, and shuffle weights
+        precision=precision,
+        gradients=score or _need_gradients(chosen),
+    )
+    predictor = opened.predictor
     if target is not None and target not in predictor.config.classes:
         raise UsageError(
             f"The model has no class called {target!r}.",
@@ -185,6 +200,7 @@ def explain(
     folder = Path(out) if out is not None else (Path() if run is None else Path(run)) / FOLDER
     frame = _Frame(
         predictor=predictor,
+        runtime=opened.runtime,
         fast=swift(predictor.runtime) if score else predictor.runtime,
         explainers=chosen | (controls(seed=seed) if score else {}),
         measures=measures() if score else {},
@@ -211,6 +227,25 @@ def explain(
     return result
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A bundle's model, once to answer with and once to differentiate; the same where nothing is differentiated."""
+
+    predictor: Predictor
+    runtime: Runtime
+
+
+def _need_gradients(chosen: Mapping[str, Explainer]) -> bool:
+    return any(explainer.needs_gradients for explainer in chosen.values())
+
+
+def _open(folder: Path, *, runtime: str | None, precision: str | None, gradients: bool) -> _Opened:
+    predictor = Predictor.open(folder, runtime=runtime, precision=precision)
+    if not gradients or predictor.runtime.gradients:
+        return _Opened(predictor, predictor.runtime)
+    return _Opened(predictor, open_runtime(folder, runtime="pytorch").runtime)
+
+
 def _result(
     done: Sequence[_Done],
     failed: Sequence[Failure],
@@ -231,6 +266,7 @@ def _result(
         )
     return Explanations(
         model=frame.predictor.config.name,
+        runtime=f"{frame.predictor.served.name} {frame.predictor.served.precision}",
         out=folder,
         heatmaps=tuple(h for d in done for h in d.heatmaps),
         strips={d.subject.name: d.strip for d in done if d.strip},
@@ -247,6 +283,7 @@ class _Frame:
     """What is the same for all images."""
 
     predictor: Predictor
+    runtime: Runtime
     fast: Runtime
     explainers: dict[str, Explainer]
     measures: dict[str, Measure]
@@ -284,10 +321,11 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
     judged = predictor.judge(predictor.runtime.run(image[None]))[0]
     target = frame.target or judged.label
     explained = explain_image(
-        predictor.runtime,
+        frame.runtime,
         image,
         target=predictor.config.classes.index(target),
         explainers=frame.explainers,
+        fast=predictor.runtime,
         progress=frame.progress,
     )
     scores = _scores(subject, image, explained, frame, again=number <= frame.repeats)
@@ -315,7 +353,7 @@ def _scores(
     if not frame.measures:
         return {}
     return score_image(
-        frame.predictor.runtime,
+        frame.runtime,
         image,
         explained,
         explainers=frame.explainers,

@@ -20,11 +20,15 @@ class Predicted:
 
     Attributes:
         model: its name.
+        runtime: what ran it.
+        precision: "fp32" or "int8".
         predictions: one per readable image, in the order given.
         failed: one per unreadable file.
     """
 
     model: str
+    runtime: str
+    precision: str
     predictions: tuple[Prediction, ...]
     failed: tuple[Failure, ...]
 
@@ -32,13 +36,21 @@ class Predicted:
         """The document of `predict --json`."""
         return {
             "model": self.model,
+            "runtime": self.runtime,
+            "precision": self.precision,
             "predictions": [p.to_json() for p in self.predictions],
             "failed": [f.to_json() for f in self.failed],
         }
 
 
 def predict(
-    bundle: str | Path, images: Iterable[str | Path], *, batch: int = 16, progress: Progress = silent
+    bundle: str | Path,
+    images: Iterable[str | Path],
+    *,
+    batch: int = 16,
+    runtime: str | None = None,
+    precision: str | None = None,
+    progress: Progress = silent,
 ) -> Predicted:
     """Answer for each image how suspicious it is, or why a person must look.
 
@@ -46,13 +58,17 @@ def predict(
         bundle: folder of the bundle.
         images: files, or folders whose image files are taken.
         batch: most images in one forward pass.
+        runtime: "pytorch", "onnx" or "openvino"; None takes the fastest that the bundle was exported for.
+        precision: "fp32" or "int8"; None takes the fastest there is.
         progress: told after each image.
 
     Returns:
         Answers in the order given; files that are no readable images are named in `failed`.
 
     Raises:
-        BundleError: no bundle, or a damaged one.
+        BundleError: no bundle, a damaged one, or one that was not exported for this runtime.
+        UsageError: no such runtime or precision.
+        MissingDependencyError: the runtime's library is not installed.
 
     >>> import tempfile
     >>> from allsight.verbs.train import train
@@ -63,7 +79,7 @@ def predict(
     'no-such-file.png'
     """
     paths = image_paths(Path(p) for p in images)
-    predictor = Predictor.open(Path(bundle))
+    predictor = Predictor.open(Path(bundle), runtime=runtime, precision=precision)
     predictions: list[Prediction] = []
     failed: list[Failure] = []
     for done, result in enumerate(predictor.predict(paths, batch=batch), start=1):
@@ -72,4 +88,10 @@ def predict(
         else:
             predictions.append(result)
         progress("images", done, len(paths))
-    return Predicted(predictor.config.name, tuple(predictions), tuple(failed))
+    return Predicted(
+        predictor.config.name,
+        predictor.served.name,
+        predictor.served.precision,
+        tuple(predictions),
+        tuple(failed),
+    )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -23,8 +25,8 @@ class Elsewhere(Runtime):
         self.inner = inner
 
     @classmethod
-    def open(cls, folder: object) -> Elsewhere:
-        raise NotImplementedError(folder)
+    def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Elsewhere:
+        raise NotImplementedError((folder, precision, threads))
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         return self.inner.run(images)

@@ -26,7 +26,7 @@ class Brightness(Runtime):
         self.largest_batch = 0
 
     @classmethod
-    def open(cls, folder: Path) -> Brightness:
+    def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Brightness:
         raise NotImplementedError(folder)
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:

@@ -23,7 +23,7 @@ class Linear(Runtime):
         self.bias = bias
 
     @classmethod
-    def open(cls, folder: Path) -> Linear:
+    def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Linear:
         raise NotImplementedError(folder)
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:

@@ -22,6 +22,10 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the controls.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap over groups.")] = 2000,
     controls: Annotated[bool, typer.Option(help="Fit the controls that see no cells.")] = True,
+    runtime: Annotated[
+        str | None, typer.Option(help="pytorch, onnx or openvino. [the fastest that was exported]")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or int8. [the fastest there is]")] = None,
     json: AsJson = False,
 ) -> None:
     """All metrics with confidence intervals, on images the bundle was not trained on, controls beside it."""
@@ -36,6 +40,8 @@ def evaluate(
             seed=seed,
             resamples=resamples,
             controls=controls,
+            runtime=runtime,
+            precision=precision,
             progress=progress,
         )
     show(evaluated.to_json(), table(evaluated), as_json=json)

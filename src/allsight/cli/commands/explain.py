@@ -37,6 +37,10 @@ def explain(
     ] = 10,
     maps: Annotated[bool, typer.Option(help="Write maps and pictures.")] = True,
     contours: Annotated[bool, typer.Option("--contours", help="Outlines instead of overlays.")] = False,
+    runtime: Annotated[
+        str | None, typer.Option(help="pytorch, onnx or openvino. [the fastest that was exported]")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or int8. [the fastest there is]")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the results. [explanations]")] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of images, the scores and the bootstrap.")] = 0,
     json: AsJson = False,
@@ -59,6 +63,8 @@ def explain(
             repeats=repeats,
             maps=maps,
             outlines=contours,
+            runtime=runtime,
+            precision=precision,
             out=out,
             seed=seed,
             progress=progress,
@@ -96,7 +102,7 @@ def _text(explained: Explanations) -> str:
     return "\n".join(
         [
             *lines,
-            f"results: {explained.out}",
+            f"explained {explained.model} on {explained.runtime}; results: {explained.out}",
             "Research use only: a map shows what the model used, not where disease is.",
         ]
     )

@@ -17,13 +17,19 @@ def predict(
     bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
     images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
     batch: Annotated[int, typer.Option(min=1, help="Most images in one forward pass.")] = 16,
+    runtime: Annotated[
+        str | None, typer.Option(help="pytorch, onnx or openvino. [the fastest that was exported]")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32 or int8. [the fastest there is]")] = None,
     json: AsJson = False,
 ) -> None:
     """Class probabilities, prediction set and verdict (answer or refer) for each image. Research use only."""
     from allsight.verbs.predict import predict as answer
 
     with progress_bar() as progress:
-        predicted = answer(bundle, images, batch=batch, progress=progress)
+        predicted = answer(
+            bundle, images, batch=batch, runtime=runtime, precision=precision, progress=progress
+        )
     show(predicted.to_json(), _table(predicted), as_json=json)
     for failure in predicted.failed:
         say(f"failed: {failure.error}")
@@ -40,5 +46,9 @@ def _table(predicted: Predicted) -> str:
             f"{p.path}  {j.label} {j.probabilities[j.label]:.3f}  ALL {j.suspicion:.3f}  {j.verdict}{reasons}"
         )
     return "\n".join(
-        [*rows, "Research use only: suspicious means send for flow cytometry, never a diagnosis."]
+        [
+            *rows,
+            f"answered by {predicted.model} on {predicted.runtime}, {predicted.precision}",
+            "Research use only: suspicious means send for flow cytometry, never a diagnosis.",
+        ]
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from allsight.core.contracts import Runtime
 from allsight.core.records import Outputs
+from allsight.inference.precision import check_precision
+from allsight.models.bundle import MODEL_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +35,20 @@ class PyTorch(Runtime):
         self.classifier = classifier
 
     @classmethod
-    def open(cls, folder: Path) -> Self:
-        """The runtime of the bundle in `folder`."""
+    def precisions(cls, folder: Path) -> tuple[str, ...]:
+        """Every bundle can be run."""
+        return ("fp32",) if (folder / MODEL_FILE).is_file() and find_spec("torch") else ()
+
+    @classmethod
+    def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Self:
+        """The runtime of the bundle in `folder`. PyTorch's number of threads belongs to the whole process."""
+        check_precision(cls.precisions(folder), precision, runtime="pytorch", folder=folder)
+        import torch
+
         from allsight.models.bundle import load_classifier
 
+        if threads is not None:
+            torch.set_num_threads(threads)
         classifier, _ = load_classifier(folder)
         return cls(classifier)
 

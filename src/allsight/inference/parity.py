@@ -1,0 +1,154 @@
+"""Whether two runtimes give the same answers, and how much may differ before an export is refused."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core.errors import DisagreementError
+from allsight.core.progress import Progress, silent
+from allsight.inference.precision import INT8
+from allsight.inference.predictor import run_over
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from allsight.core.contracts import Runtime
+    from allsight.core.records import Outputs
+
+SAME_LOGITS = 1e-3  # of the logits' spread: fp32 graphs differ by the order of their sums only
+LEAST_TOP1, LEAST_MAPS, LARGEST_LOSS = 0.99, 0.95, 0.003  # of int8
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One runtime's answers held against the reference's on the same images.
+
+    Attributes:
+        n_images: how many.
+        top1: share of images for which both name the same class.
+        logits: largest difference of a logit ÷ standard deviation of the reference's logits.
+        maps: mean rank correlation of the named class's activation maps; None where the network has none.
+        f1_macro: macro-F1 of the runtime; None without labels.
+        f1_macro_reference: macro-F1 of the reference on the same images; None without labels.
+        spared: how many convolutions of an int8 graph are fp32; None for other graphs.
+    """
+
+    n_images: int
+    top1: float
+    logits: float
+    maps: float | None
+    f1_macro: float | None
+    f1_macro_reference: float | None
+    spared: int | None = None
+
+    @property
+    def f1_loss(self) -> float:
+        """How much macro-F1 fell; 0 where it is not known."""
+        if self.f1_macro is None or self.f1_macro_reference is None:
+            return 0.0
+        return self.f1_macro_reference - self.f1_macro
+
+    def faults(self, precision: str) -> list[str]:
+        """What is wrong, in words with figures; empty where the runtime may stand in for the reference.
+
+        One image that is named otherwise can change macro-F1 by more than the limit, and proves nothing.
+        """
+        least = LEAST_TOP1 if precision == INT8 else 1.0
+        found = []
+        if self.top1 < least:
+            found.append(
+                f"the same class in {self.top1:.2%} of {self.n_images} images, at least {least:.0%} needed"
+            )
+        if precision == INT8:
+            if self.maps is not None and self.maps < LEAST_MAPS:
+                found.append(f"rank correlation of maps {self.maps:.3f}, at least {LEAST_MAPS} needed")
+            if self.f1_loss > LARGEST_LOSS and self.top1 * self.n_images < self.n_images - 1.5:
+                found.append(f"macro-F1 lower by {self.f1_loss:.4f}, at most {LARGEST_LOSS} allowed")
+        elif self.logits > SAME_LOGITS:
+            found.append(
+                f"logits differ by {self.logits:.1e} of their spread, at most {SAME_LOGITS:.0e} allowed"
+            )
+        return found
+
+    def check(self, precision: str, *, name: str) -> None:
+        """Raise `DisagreementError` unless the runtime may stand in for the reference."""
+        if faults := self.faults(precision):
+            raise DisagreementError(
+                f"The {name} graph does not answer as PyTorch does: {'; '.join(faults)}.",
+                hint="It was not kept. For int8 more calibration images may help: --images.",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """For a bundle's config.json."""
+        return {k: None if v is None else round(v, 6) for k, v in asdict(self).items()}
+
+
+def outputs_of(
+    runtime: Runtime,
+    images: Sequence[NDArray[np.uint8]],
+    *,
+    progress: Progress = silent,
+    told: str = "images",
+) -> list[Outputs]:
+    """What a runtime gives for images of any sizes, each with N = 1."""
+    found: list[Outputs] = []
+    for done, (_, outputs) in enumerate(
+        run_over(runtime, range(len(images)), read=images.__getitem__), start=1
+    ):
+        if isinstance(outputs, tuple):
+            found.append(outputs)
+        progress(told, done, len(images))
+    return found
+
+
+def compare(
+    reference: Sequence[Outputs],
+    other: Sequence[Outputs],
+    *,
+    labels: Sequence[int] | None = None,
+    spared: int | None = None,
+) -> Agreement:
+    """Hold answers against the reference's.
+
+    Args:
+        reference: outputs of images, each with N = 1.
+        other: the same images' outputs by another runtime.
+        labels: true classes, for macro-F1.
+        spared: goes into the record.
+    """
+    logits, others = (np.concatenate([o.logits for o in side]) for side in (reference, other))
+    top, others_top = logits.argmax(axis=1), others.argmax(axis=1)
+    correlations = [
+        _rank_correlation(a.maps[0, k], b.maps[0, k])
+        for a, b, k in zip(reference, other, top.tolist(), strict=True)
+        if a.maps is not None and b.maps is not None
+    ]
+    return Agreement(
+        n_images=len(logits),
+        top1=float((top == others_top).mean()),
+        logits=float(np.abs(logits - others).max() / logits.std()),
+        maps=float(np.mean(correlations)) if correlations else None,
+        f1_macro=None if labels is None else _f1_macro(labels, others_top),
+        f1_macro_reference=None if labels is None else _f1_macro(labels, top),
+        spared=spared,
+    )
+
+
+def _f1_macro(labels: Sequence[int], named: NDArray[np.int64]) -> float:
+    """Mean F1 over the classes that occur."""
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(labels, named, average="macro"))
+
+
+def _rank_correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    from scipy.stats import spearmanr
+
+    if np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float(np.ptp(a) == np.ptp(b))
+    return float(spearmanr(a.ravel(), b.ravel()).statistic)

@@ -1,0 +1,89 @@
+"""From an fp32 OpenVINO graph to int8, by NNCF with real images.
+
+Weights and activations become 8-bit integers (Jacob et al., "Quantization and training of neural networks for efficient
+integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them. The head stays as
+it is: it costs nothing, and logits and maps come out of it. So may the first convolutions: fields of one laboratory
+look alike, and what little tells them apart is lost first where pixels are rounded. Sparing them is a search of a few
+steps, where ranking every layer by its own cost takes minutes for a small network and hours for a large one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from allsight.core.errors import MissingDependencyError
+from allsight.inference.precision import INT8
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+_HEAD = {"MatMul", "Convolution"}
+_CONVOLUTIONS = {"Convolution", "GroupConvolution"}
+
+
+def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 0) -> Any:
+    """The graph in int8.
+
+    Args:
+        model: an `openvino.Model`; left as it is.
+        images: uint8 RGB (H, W, 3), of the kind that the model was trained on; some hundreds.
+        spared: how many convolutions, counted from the input, stay in fp32.
+
+    Raises:
+        MissingDependencyError: NNCF is not installed.
+    """
+    nncf = _imported_nncf()
+    kept = dict.fromkeys([*head_nodes(model), *convolutions(model)[:spared]])
+    with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
+        return nncf.quantize(
+            model.clone(),
+            nncf.Dataset([image[None] for image in images]),
+            preset=nncf.QuantizationPreset.MIXED,  # activations of SiLU are not symmetric
+            subset_size=len(images),
+            ignored_scope=nncf.IgnoredScope(names=list(kept)),
+        )
+
+
+def sparing(model: Any) -> list[int]:
+    """How many convolutions to spare, from the fastest graph to the most careful one."""
+    n = len(convolutions(model))
+    return sorted({0, min(4, n), n // 16, n // 8, n // 4, n // 2})
+
+
+def convolutions(model: Any) -> list[str]:
+    """Names of the convolutions, from the input on."""
+    return [n.get_friendly_name() for n in model.get_ordered_ops() if n.get_type_name() in _CONVOLUTIONS]
+
+
+def head_nodes(model: Any) -> list[str]:
+    """Names of the linear layers that give logits and maps."""
+    names = []
+    for output in model.outputs:
+        if next(iter(output.get_names())) == "embedding":
+            continue
+        waiting = [output.get_node()]
+        while waiting:  # past the bias, whose place among the inputs differs
+            node = waiting.pop()
+            if node.get_type_name() in _HEAD:
+                names.append(node.get_friendly_name())
+            else:
+                waiting += [value.get_node() for value in node.input_values()]
+    return names
+
+
+def _imported_nncf() -> Any:
+    # NNCF reports its use to a server unless it believes that it is being tested. This package contacts nobody.
+    os.environ.setdefault("NNCF_CI", "1")
+    try:
+        import nncf
+    except ImportError as error:
+        raise MissingDependencyError(f"{INT8} needs NNCF.", hint="pip install 'allsight[fast]'") from error
+    nncf.set_log_level(logging.ERROR)
+    return nncf

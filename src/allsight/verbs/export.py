@@ -1,0 +1,250 @@
+"""`export`: a bundle's graph for faster runtimes, held against PyTorch on real images before it is kept."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core.errors import DataError, DisagreementError, ImageError, UsageError
+from allsight.core.files import write_text
+from allsight.core.progress import Progress, silent
+from allsight.core.records import TRAIN, VALIDATION
+from allsight.data.source import open_dataset
+from allsight.inference.parity import Agreement, compare, outputs_of
+from allsight.inference.precision import FP32, INT8
+from allsight.inference.runtimes.onnx import Onnx
+from allsight.inference.runtimes.openvino import FILES, OpenVino
+from allsight.inference.runtimes.pytorch import PyTorch
+from allsight.models.bundle import CARD_FILE, ONNX_FILE, BundleConfig, read_config, read_split, write_config
+from allsight.models.card import model_card
+from allsight.verbs.subjects import evenly
+from allsight.verbs.unseen import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from allsight.core.contracts import Dataset, Runtime
+    from allsight.core.records import Outputs, Sample
+
+TARGETS = ("onnx", "openvino")
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export left.
+
+    Attributes:
+        bundle: the folder.
+        agreements: by graph ("onnx fp32", "openvino int8", …), how it was found to answer.
+        megabytes: by graph, the size of its files.
+    """
+
+    bundle: Path
+    agreements: dict[str, Agreement]
+    megabytes: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `export --json`."""
+        return {
+            "bundle": str(self.bundle),
+            "graphs": {
+                name: {**agreement.to_json(), "megabytes": round(self.megabytes[name], 2)}
+                for name, agreement in self.agreements.items()
+            },
+        }
+
+
+def export(
+    bundle: str | Path,
+    *,
+    to: Sequence[str] = ("openvino",),
+    int8: bool = False,
+    data: str | None = None,
+    images: int = 300,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> Exported:
+    """Write graphs into the bundle that run without PyTorch, and refuse those that do not answer as PyTorch does.
+
+    Graphs are tried on images of the bundle's validation part, int8 is calibrated on images of its training part. What
+    was measured is written into the bundle.
+
+    Args:
+        bundle: folder of the bundle.
+        to: "onnx", "openvino" or both.
+        int8: also an int8 graph for OpenVINO.
+        data: the DATA it was trained on; by default where it lay then.
+        images: how many images are used for each purpose, at most.
+        seed: of their choice.
+        progress: told how far it is.
+
+    Raises:
+        BundleError: no bundle, or a damaged one.
+        UsageError: no such target, or int8 for another runtime than OpenVINO.
+        DataError: the data is not the one that the bundle was trained on.
+        MissingDependencyError: a library is not installed.
+        DisagreementError: a graph does not answer as PyTorch does; it was not kept.
+
+    >>> import tempfile
+    >>> from allsight.verbs.train import train
+    >>> folder, data = tempfile.mkdtemp(), "synthetic:1?images=72&patients=24&size=64"
+    >>> _ = train(data, out=folder, backbone="tiny", weights="none", freeze=True)
+    >>> export(folder, to=["onnx"], images=8).agreements["onnx fp32"].top1
+    1.0
+    """
+    if unknown := sorted(set(to) - set(TARGETS)):
+        raise UsageError(f"There is no target called {unknown[0]!r}.", hint=f"Known: {', '.join(TARGETS)}.")
+    if int8 and "openvino" not in to:
+        raise UsageError("int8 graphs are for OpenVINO.", hint="Add --to openvino.")
+    folder = Path(bundle)
+    config = read_config(folder)
+    material = _Material.of(folder, config, data=data, images=images, seed=seed, progress=progress)
+    work = _Work(folder, config, material, progress)
+    agreements: dict[str, Agreement] = {}
+    with TemporaryDirectory(dir=folder, prefix="exporting-") as scratch:
+        graphs = Path(scratch)
+        onnx = work.onnx(graphs)
+        if "onnx" in to:
+            agreements["onnx fp32"] = work.judged(Onnx, graphs, FP32)
+            (graphs / ONNX_FILE).replace(folder / ONNX_FILE)
+            onnx = folder / ONNX_FILE
+        if "openvino" in to:
+            model = work.openvino(onnx, graphs)
+            agreements["openvino fp32"] = work.judged(OpenVino, graphs, FP32)
+            if int8:
+                agreements["openvino int8"] = work.int8(model, graphs)
+            for precision in (FP32, INT8) if int8 else (FP32,):
+                work.keep(graphs / FILES[precision], folder / FILES[precision])
+    _remember(folder, agreements)
+    return Exported(folder, agreements, {name: _megabytes(folder, name) for name in agreements})
+
+
+@dataclass(frozen=True, slots=True)
+class _Material:
+    """Real images: some to calibrate on, some to try graphs on."""
+
+    calibration: list[NDArray[np.uint8]]
+    trial: list[NDArray[np.uint8]]
+    labels: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        config: BundleConfig,
+        *,
+        data: str | None,
+        images: int,
+        seed: int,
+        progress: Progress,
+    ) -> _Material:
+        source = data or config.data.source
+        try:
+            dataset = open_dataset(source)
+        except DataError as error:
+            raise DataError(
+                f"The images that the model was trained on are needed: {error.message}",
+                hint="Say where they lie now: --data KIND:PATH.",
+            ) from error
+        rows = read_split(folder)
+        parts = {}
+        for part in (TRAIN, VALIDATION):
+            chosen = choose(config, rows, dataset, part=part, progress=progress)
+            parts[part] = evenly(chosen.samples, limit=images, seed=seed)
+        calibration, _ = _read(dataset, parts[TRAIN])
+        trial, kept = _read(dataset, parts[VALIDATION])
+        place = {name: i for i, name in enumerate(config.classes)}
+        return cls(calibration, trial, [place[str(s.label)] for s in kept])
+
+
+def _read(dataset: Dataset, samples: Sequence[Sample]) -> tuple[list[NDArray[np.uint8]], list[Sample]]:
+    """Images and their samples; those that cannot be read are left out."""
+    images, kept = [], []
+    for sample in samples:
+        try:
+            images.append(dataset.read(sample))
+        except ImageError:
+            continue
+        kept.append(sample)
+    return images, kept
+
+
+class _Work:
+    """The graphs of one bundle in the making."""
+
+    def __init__(self, folder: Path, config: BundleConfig, material: _Material, progress: Progress) -> None:
+        self.folder, self.config, self.material, self.progress = folder, config, material, progress
+        self.classifier = PyTorch.open(folder).classifier
+        self.reference: list[Outputs] = outputs_of(
+            PyTorch(self.classifier), material.trial, progress=progress, told="pytorch"
+        )
+
+    def onnx(self, graphs: Path) -> Path:
+        from allsight.inference.export import write_onnx
+
+        self.progress("onnx", 0, 1)
+        write_onnx(self.classifier, self.config, graphs / ONNX_FILE)
+        self.progress("onnx", 1, 1)
+        return graphs / ONNX_FILE
+
+    def openvino(self, onnx: Path, graphs: Path) -> Any:
+        from allsight.inference.export import write_openvino
+
+        return write_openvino(onnx, self.config, graphs)
+
+    def int8(self, model: Any, graphs: Path) -> Agreement:
+        """The fastest int8 graph that answers as PyTorch does."""
+        from allsight.inference.export import write_graph
+        from allsight.inference.quantise import quantised, sparing
+
+        refused = DisagreementError("There was nothing to quantise.")
+        choices = sparing(model)
+        for tried, spared in enumerate(choices):
+            self.progress("int8", tried, len(choices))
+            made = quantised(model, self.material.calibration, spared=spared)
+            write_graph(made, self.config, graphs / FILES[INT8])
+            try:
+                return self.judged(OpenVino, graphs, INT8, spared=spared)
+            except DisagreementError as error:
+                refused = error
+        raise refused
+
+    def judged(
+        self, runtime: type[Runtime], graphs: Path, precision: str, *, spared: int | None = None
+    ) -> Agreement:
+        name = f"{'onnx' if runtime is Onnx else 'openvino'} {precision}"
+        answers = outputs_of(
+            runtime.open(graphs, precision=precision), self.material.trial, progress=self.progress, told=name
+        )
+        found = compare(self.reference, answers, labels=self.material.labels, spared=spared)
+        found.check(precision, name=name)
+        return found
+
+    def keep(self, made: Path, place: Path) -> None:
+        place.parent.mkdir(exist_ok=True)
+        place.unlink(missing_ok=True)
+        shutil.move(made.with_suffix(".bin"), place.with_suffix(".bin"))
+        shutil.move(made, place)
+
+
+def _remember(folder: Path, agreements: dict[str, Agreement]) -> None:
+    config = read_config(folder)
+    exports = {**config.exports, **{name: found.to_json() for name, found in agreements.items()}}
+    config = config.model_copy(update={"exports": exports})
+    write_config(folder, config)
+    write_text(folder / CARD_FILE, model_card(config))
+
+
+def _megabytes(folder: Path, name: str) -> float:
+    runtime, precision = name.split()
+    if runtime == "onnx":
+        return (folder / ONNX_FILE).stat().st_size / 1e6
+    file = folder / FILES[precision]
+    return (file.stat().st_size + file.with_suffix(".bin").stat().st_size) / 1e6

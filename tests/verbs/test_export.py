@@ -1,0 +1,127 @@
+"""`export`: what is kept answers as PyTorch does, what does not is refused; served without torch."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from allsight.cli.main import main
+from allsight.core.errors import DataError, UsageError
+from allsight.core.records import Outputs
+from allsight.data.source import open_dataset
+from allsight.inference.parity import compare
+from allsight.models.bundle import read_config
+from allsight.verbs.export import export
+from tests.bundles import DATA, trained
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = trained(tmp_path_factory.mktemp("export") / "bundle")
+    export(folder, to=["openvino"], images=24)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from PIL import Image
+
+    source = open_dataset(DATA)
+    path = tmp_path_factory.mktemp("pictures") / "smear.png"
+    Image.fromarray(source.read(source.samples[0])).save(path)
+    return path
+
+
+def test_what_was_measured_stands_in_the_bundle_and_its_card(bundle: Path) -> None:
+    facts = read_config(bundle).exports["openvino fp32"]
+    assert facts["top1"] == 1.0
+    assert facts["n_images"] == 24
+    assert "| openvino fp32 | 24 | 100.00% |" in (bundle / "README.md").read_text()
+
+
+def test_facts_travel_in_the_graphs_own_metadata(bundle: Path, tmp_path: Path) -> None:
+    import onnx
+    import openvino
+
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    export(folder, to=["onnx"], images=8)
+    graph = onnx.load(folder / "model.onnx")
+    in_onnx = json.loads({entry.key: entry.value for entry in graph.metadata_props}["allsight"])
+    model = openvino.Core().read_model(str(folder / "openvino/fp32.xml"))
+    in_openvino = json.loads(model.get_rt_info(["allsight", "config"]).value)
+    for found in (in_onnx, in_openvino):
+        assert found["id2label"] == {"0": "Benign", "1": "Early", "2": "Pre", "3": "Pro"}
+        assert found["preprocessing"]["size"] == 128
+        assert found["trust"]["temperature"] > 0
+
+
+def test_an_int8_graph_that_answers_otherwise_is_refused_and_not_kept(
+    bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """120 images make a model that is unsure of most answers: rounding changes some."""
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    assert main(["export", str(folder), "--int8", "--images", "24", "--json"]) == 4
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["type"] == "DisagreementError"
+    assert "at least 99% needed" in error["message"]
+    assert not (folder / "openvino/int8.xml").exists()
+    assert list(read_config(folder).exports) == ["openvino fp32"]
+    assert not list(folder.glob("exporting-*"))
+
+
+def test_wrong_usage(bundle: Path) -> None:
+    with pytest.raises(UsageError, match="tensorrt"):
+        export(bundle, to=["tensorrt"])
+    with pytest.raises(UsageError, match="OpenVINO"):
+        export(bundle, to=["onnx"], int8=True)
+
+
+def test_asks_where_the_data_lies_now(bundle: Path) -> None:
+    with pytest.raises(DataError, match="--data KIND:PATH"):
+        export(bundle, data="image_folder:/nowhere")
+
+
+@pytest.mark.parametrize("verb", ["predict", "explain"])
+def test_served_without_torch(bundle: Path, picture: Path, tmp_path: Path, verb: str) -> None:
+    """CAM and LIME need no gradients; neither they nor predict may load torch when a graph was exported."""
+    more = (
+        ["--methods", "cam,lime", "--set", "lime.samples=64", "--out", str(tmp_path)]
+        if verb == "explain"
+        else []
+    )
+    code = (
+        "import sys; from allsight.cli.main import main; "
+        f"code = main({[verb, str(bundle), str(picture), '--json', *more]!r}); "
+        "print('torch' in sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip().splitlines()[-1] == "False"
+    document = json.loads(done.stdout)
+    assert "openvino" in document["runtime"]
+
+
+def _outputs(logits: list[list[float]]) -> list[Outputs]:
+    return [Outputs(np.array([row], np.float32), None, np.zeros((1, 2), np.float32)) for row in logits]
+
+
+def test_one_image_named_otherwise_is_no_proof_two_are() -> None:
+    labels = [i % 2 for i in range(200)]
+    sure = [[5.0, 0.0] if label == 0 else [0.0, 5.0] for label in labels]
+    for wrong, faults in ((1, 0), (2, 1)):
+        other = [row[::-1] if i < wrong else row for i, row in enumerate(sure)]
+        found = compare(_outputs(sure), _outputs(other), labels=labels)
+        assert found.top1 == pytest.approx(1 - wrong / 200)
+        assert len(found.faults("int8")) == faults, found
+        assert found.faults("fp32")
+
+
+def test_logits_that_differ_are_a_fault_of_fp32_even_where_the_class_is_the_same() -> None:
+    one, other = _outputs([[5.0, 0.0]]), _outputs([[4.9, 0.0]])
+    assert compare(one, other).faults("fp32")
+    assert not compare(one, one).faults("fp32")
