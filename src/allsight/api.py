@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from allsight.verbs.audit import audit
+    from allsight.verbs.benchmark import benchmark
     from allsight.verbs.demo import demo
     from allsight.verbs.doctor import doctor
     from allsight.verbs.evaluate import evaluate
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "audit",
+    "benchmark",
     "demo",
     "doctor",
     "evaluate",

@@ -101,10 +101,11 @@ class Judgement:
 
 def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float64]:
     """Probabilities (N, C) of logits (N, C)."""
-    from scipy.special import softmax as scipy_softmax
-
-    probabilities: NDArray[np.float64] = scipy_softmax(logits.astype(np.float64) / temperature, axis=1)
-    return probabilities
+    shifted = logits.astype(np.float64) / temperature
+    shifted -= shifted.max(axis=1, keepdims=True)
+    np.exp(shifted, out=shifted)
+    shifted /= shifted.sum(axis=1, keepdims=True)
+    return shifted
 
 
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
