@@ -106,6 +106,28 @@ def test_served_without_torch(bundle: Path, picture: Path, tmp_path: Path, verb:
     assert "openvino" in document["runtime"]
 
 
+_PREDICT_MANY = """
+import sys
+from pathlib import Path
+from allsight.inference.predictor import Predictor
+predictor = Predictor.open(Path(sys.argv[1]), runtime=None)
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
+peaks = []
+for many in (200, 800):
+    assert sum(1 for _ in predictor.predict([Path(sys.argv[2])] * many)) == many
+    peaks.append(peak())
+print(peaks[1] - peaks[0])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc")
+def test_memory_does_not_grow_with_the_number_of_images(bundle: Path, picture: Path) -> None:
+    command = [sys.executable, "-c", _PREDICT_MANY, str(bundle), str(picture)]
+    grown = float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert grown < 16, f"{grown} MB more for 600 more images; one 128 × 128 image has 0.05 MB"
+
+
 def _outputs(logits: list[list[float]]) -> list[Outputs]:
     return [Outputs(np.array([row], np.float32), None, np.zeros((1, 2), np.float32)) for row in logits]
 

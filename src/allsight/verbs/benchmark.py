@@ -12,39 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allsight.core import catalog
-from allsight.core.contracts import Backbone, Runtime
+from allsight.core.contracts import Runtime
 from allsight.core.errors import UsageError
-from allsight.core.files import cache_folder, write_json, write_text
+from allsight.core.files import write_json, write_text
 from allsight.core.progress import Progress, silent
-from allsight.core.provenance import LIBRARIES, commit, fingerprint, machine, versions
-from allsight.data.datasets.synthetic import Synthetic
+from allsight.core.provenance import LIBRARIES, commit, machine, versions
 from allsight.evaluate.speed import ROUNDS, Row, Spread, in_turns
 from allsight.inference.choice import open_runtime
 from allsight.inference.precision import FP32, INT8, PRECISIONS
-from allsight.inference.runtimes.onnx import Onnx
-from allsight.inference.runtimes.openvino import FILES, OpenVino
-from allsight.models.bundle import (
-    CONFIG_FILE,
-    ONNX_FILE,
-    BundleConfig,
-    DataFacts,
-    Protocol,
-    read_config,
-    save_bundle,
-)
-from allsight.models.preprocessing import Preprocessing
+from allsight.models.bundle import read_config
 from allsight.report.speed import speed_page
+from allsight.verbs.timed_graphs import ALL, PLAIN, Graph, generated, subjects_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from allsight.models.classifier import Classifier
-
 PAPER = ("efficientnet_b7", "vgg19", "inception_resnet_v2", "resnet50", "densenet121", "alexnet")
-ALL, PLAIN = "all", "plain"  # outputs: with maps, or without
-_SHOWN = 24  # generated images on which answers are compared, and int8 is calibrated
 _LIBRARIES = (*LIBRARIES, "openvino", "onnxruntime", "nncf", "onnx")
 
 
@@ -122,9 +107,9 @@ def benchmark(
     [('pytorch', 'fp32', 1.0)]
     """
     _check(runtimes, precisions, outputs)
-    subjects = _subjects(backbones, bundles, size=size, outputs=outputs)
+    subjects = subjects_of(backbones, bundles, size=size, outputs=outputs)
     graphs = [
-        _Graph(subject, runtime, precision)
+        Graph(subject, runtime, precision)
         for subject in subjects
         for runtime in runtimes
         for precision in precisions
@@ -163,126 +148,8 @@ def _check(runtimes: Sequence[str], precisions: Sequence[str], outputs: Sequence
             raise UsageError(f"There is no {what} called {unknown[0]!r}.", hint=f"Known: {', '.join(known)}.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """A bundle to be timed; one of random weights may be exported to what is asked for."""
-
-    name: str
-    folder: Path
-    outputs: str
-    own: bool
-
-    @property
-    def size(self) -> int:
-        return read_config(self.folder).preprocessing.size
-
-
-def _subjects(
-    backbones: Sequence[str], bundles: Sequence[str | Path], *, size: int, outputs: Sequence[str]
-) -> list[_Subject]:
-    found = []
-    for name in dict.fromkeys(n.replace("-", "_").lower() for n in backbones):
-        kind = catalog.load(Backbone, name)
-        for choice in outputs if kind.pooled else (ALL,):
-            maps = kind.pooled and choice == ALL
-            folder = _random_bundle(kind, name, size=size, maps=maps)
-            found.append(_Subject(name, folder, "logits, embedding" + (", maps" if maps else ""), own=True))
-    for folder in map(Path, bundles):
-        config = read_config(folder)
-        told = "logits, embedding" + (", maps" if config.pooled else "")
-        found.append(_Subject(config.name, folder, told, own=False))
-    return found
-
-
-def _random_bundle(kind: type[Backbone], name: str, *, size: int, maps: bool) -> Path:
-    """A bundle of random weights in the cache, whose normalisations know the size of its activations."""
-    key = fingerprint([str(versions(("allsight", "torch", "timm", "torchvision")))])[:12]
-    folder = cache_folder() / "benchmark" / f"{name}-{size}-{'maps' if maps else 'plain'}-{key}"
-    if (folder / CONFIG_FILE).is_file():
-        return folder
-    import torch
-
-    from allsight.models.classifier import Classifier
-    from allsight.models.weights import start
-
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        network, preprocessing = start(kind, "none", size=size)
-        classifier = Classifier(network, n_classes=4, preprocessing=preprocessing, pooled=maps)
-        _settle(classifier)
-    save_bundle(folder, classifier, config=_config(name, preprocessing, maps=maps), split=())
-    return folder
-
-
-def _settle(classifier: Classifier) -> None:
-    """Normalisations learn the statistics of some images: else signals fade to subnormal numbers, which are slow."""
-    import torch
-
-    for module in classifier.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        classifier.train()(torch.from_numpy(_images(classifier.preprocessing.size)[:4]))
-    classifier.eval()
-
-
-def _config(name: str, preprocessing: Preprocessing, *, maps: bool) -> BundleConfig:
-    return BundleConfig(
-        name=name,
-        backbone=name,
-        id2label=dict(enumerate(("Benign", "Early", "Pre", "Pro"))),
-        suspicious=("Early", "Pre", "Pro"),
-        pooled=maps,
-        preprocessing=preprocessing,
-        weights="none",
-        training={"mode": "none: random weights, to measure time"},
-        data=DataFacts(source="none", fingerprint="", n_images=0),
-        protocol=Protocol(split="none", seed=0, folds=0, fold=0, n_images={}, n_groups={}),
-        provenance={"versions": dict(versions())},
-    )
-
-
-def _images(size: int, n: int = _SHOWN) -> NDArray[np.uint8]:
-    source = Synthetic.open(f"0?images={n}&patients={n}&size={size}")
-    return np.stack([source.read(sample) for sample in source.samples])
-
-
-@dataclass(frozen=True, slots=True)
-class _Graph:
-    """A subject in one runtime and precision."""
-
-    subject: _Subject
-    runtime: str
-    precision: str
-
-    def make(self) -> None:
-        """Export it, where it is ours to export and not there yet."""
-        folder = self.subject.folder
-        if not self.subject.own or self.runtime == "pytorch":
-            return
-        if Onnx.precisions(folder) == () and not (folder / ONNX_FILE).is_file():
-            from allsight.inference.export import write_onnx
-            from allsight.models.bundle import load_classifier
-
-            write_onnx(*load_classifier(folder), folder / ONNX_FILE)
-        if self.runtime == "openvino" and self.precision not in OpenVino.precisions(folder):
-            from allsight.inference.export import imported_openvino, write_graph, write_openvino
-            from allsight.inference.quantise import quantised
-
-            if not (folder / FILES[FP32]).is_file():
-                write_openvino(folder / ONNX_FILE, read_config(folder), folder)
-            if self.precision == INT8:
-                graph = imported_openvino().Core().read_model(str(folder / FILES[FP32]))
-                made = quantised(graph, list(_images(self.subject.size)))
-                write_graph(made, read_config(folder), folder / FILES[INT8])
-
-    @property
-    def name(self) -> str:
-        return f"{self.subject.folder} {self.runtime} {self.precision}"
-
-
 def _measured(
-    graphs: Sequence[_Graph],
+    graphs: Sequence[Graph],
     *,
     batches: Sequence[int],
     threads: int,
@@ -297,7 +164,7 @@ def _measured(
         ).runtime
         for g in graphs
     }
-    shown = {g.subject.size: _images(g.subject.size) for g in graphs}
+    shown = {g.subject.size: generated(g.subject.size) for g in graphs}
     calls: dict[str, Callable[[], object]] = {}
     for g in graphs:
         for batch in batches:
@@ -342,7 +209,7 @@ def _named(runtime: Runtime, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     return np.concatenate([runtime.run(image[None]).logits.argmax(axis=1) for image in images])
 
 
-def _peak(graph: _Graph, *, batch: int, threads: int) -> float:
+def _peak(graph: Graph, *, batch: int, threads: int) -> float:
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
         return pool.submit(
