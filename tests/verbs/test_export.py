@@ -69,7 +69,7 @@ def test_an_int8_graph_that_answers_otherwise_is_refused_and_not_kept(
     assert main(["export", str(folder), "--int8", "--images", "24", "--json"]) == 4
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["type"] == "DisagreementError"
-    assert "at least 99% needed" in error["message"]
+    assert "at least 99.5% needed" in error["message"]
     assert not (folder / "openvino/int8.xml").exists()
     assert list(read_config(folder).exports) == ["openvino fp32"]
     assert not list(folder.glob("exporting-*"))
@@ -135,7 +135,7 @@ def _outputs(logits: list[list[float]]) -> list[Outputs]:
 def test_one_image_named_otherwise_is_no_proof_two_are() -> None:
     labels = [i % 2 for i in range(200)]
     sure = [[5.0, 0.0] if label == 0 else [0.0, 5.0] for label in labels]
-    for wrong, faults in ((1, 0), (2, 1)):
+    for wrong, faults in ((1, 0), (2, 2)):  # of two both the agreement and macro-F1 are told
         other = [row[::-1] if i < wrong else row for i, row in enumerate(sure)]
         found = compare(_outputs(sure), _outputs(other), labels=labels)
         assert found.top1 == pytest.approx(1 - wrong / 200)
