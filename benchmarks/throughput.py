@@ -41,10 +41,10 @@ def main() -> int:
     predictor = Predictor.open(options.bundle, runtime=options.runtime, precision=options.precision)
     files = list(itertools.islice(itertools.cycle(image_paths([options.folder])), options.images))
     before = peak_mb()
-    for _ in predictor.predict(files[:200]):
+    for _ in predictor.answers(files[:200], read=read_image):
         pass
     after_few = peak_mb()
-    for _ in predictor.predict(files):
+    for _ in predictor.answers(files, read=read_image):
         pass
     after_all = peak_mb()
     pixels = [np.stack([read_image(f) for f in files[i : i + BATCH]]) for i in range(0, len(files), BATCH)]
@@ -55,7 +55,7 @@ def main() -> int:
             predictor.runtime.run(images)
         bare, bare_cpu = time.perf_counter() - wall, time.process_time() - cpu
         wall, cpu = time.perf_counter(), time.process_time()
-        answered = sum(1 for _ in predictor.predict(files))
+        answered = sum(1 for _ in predictor.answers(files, read=read_image))
         whole, whole_cpu = time.perf_counter() - wall, time.process_time() - cpu
         ratios.append(bare / whole)
         cpu_ratios.append(bare_cpu / whole_cpu)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from allsight.verbs.audit import audit
     from allsight.verbs.benchmark import benchmark
+    from allsight.verbs.cascade import cascade
     from allsight.verbs.demo import demo
     from allsight.verbs.doctor import doctor
     from allsight.verbs.evaluate import evaluate
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "audit",
     "benchmark",
+    "cascade",
     "demo",
     "doctor",
     "evaluate",

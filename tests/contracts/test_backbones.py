@@ -65,7 +65,8 @@ def test_trains_saves_loads_and_answers(name: str, tmp_path: Path) -> None:
     logits, maps, embedding = PyTorch(loaded).run(images)
     with torch.inference_mode():
         expected = classifier(torch.from_numpy(images))
-    np.testing.assert_array_equal(logits, expected.logits.numpy())
+    # Weights are the same to the byte; how they lie in memory is not, and that orders the sums.
+    np.testing.assert_allclose(logits, expected.logits.numpy(), rtol=1e-4, atol=1e-6)
     assert logits.shape == (3, 2)
     assert embedding.shape == (3, loaded.network.width)
     assert (maps is None) == (not kind.pooled)

@@ -109,13 +109,14 @@ def test_served_without_torch(bundle: Path, picture: Path, tmp_path: Path, verb:
 _PREDICT_MANY = """
 import sys
 from pathlib import Path
+from allsight.data.images import read_image
 from allsight.inference.predictor import Predictor
 predictor = Predictor.open(Path(sys.argv[1]), runtime=None)
 def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0]) / 1024
 peaks = []
 for many in (200, 800):
-    assert sum(1 for _ in predictor.predict([Path(sys.argv[2])] * many)) == many
+    assert sum(1 for _ in predictor.answers([Path(sys.argv[2])] * many, read=read_image)) == many
     peaks.append(peak())
 print(peaks[1] - peaks[0])
 """

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, final
 
 import numpy as np
 
-from allsight.core.errors import AllsightError, BundleError, ImageError
+from allsight.core.errors import BundleError, ImageError
 from allsight.core.records import Outputs
-from allsight.data.images import read_image
 from allsight.data.loading import in_order
 from allsight.inference.choice import Served, open_runtime
 from allsight.inference.trust import Judgement, Space, Trust, judge
@@ -27,15 +26,28 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer for one image, and the name of the network that gave it."""
+
+    judgement: Judgement
+    answered_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """The answer for one file."""
 
     path: str
-    judgement: Judgement
+    answer: Answer
+
+    @property
+    def judgement(self) -> Judgement:
+        """What was answered."""
+        return self.answer.judgement
 
     def to_json(self) -> dict[str, Any]:
         """The keys of `predict --json`."""
-        return {"path": self.path, **self.judgement.to_json()}
+        return {"path": self.path, **self.judgement.to_json(), "answered_by": self.answer.answered_by}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,26 @@ class Failure:
     def to_json(self) -> dict[str, Any]:
         """The keys of `predict --json`."""
         return {"path": self.path, "error": self.error}
+
+
+def readable(
+    items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], ahead: int
+) -> Iterator[tuple[T, NDArray[np.uint8] | ImageError]]:
+    """Every item with its image, or with the reason why it could not be read, in order; read on several threads.
+
+    Args:
+        items: what `read` takes.
+        read: gives uint8 RGB (H, W, 3) or raises `ImageError`.
+        ahead: most images that wait.
+    """
+
+    def attempt(item: T) -> tuple[T, NDArray[np.uint8] | ImageError]:
+        try:
+            return item, read(item)
+        except ImageError as error:
+            return item, error
+
+    return in_order(attempt, items, ahead=ahead)
 
 
 def run_over(
@@ -64,14 +96,8 @@ def run_over(
         batch: most images in one pass.
     """
 
-    def attempt(item: T) -> tuple[T, NDArray[np.uint8] | ImageError]:
-        try:
-            return item, read(item)
-        except ImageError as error:
-            return item, error
-
     waiting: list[tuple[T, NDArray[np.uint8]]] = []
-    for item, image in in_order(attempt, items, ahead=2 * batch):
+    for item, image in readable(items, read=read, ahead=2 * batch):
         if waiting and (
             isinstance(image, ImageError) or len(waiting) == batch or image.shape != waiting[0][1].shape
         ):
@@ -150,18 +176,21 @@ class Predictor:
             suspicious=self.config.suspicious,
         )
 
-    def predict(self, paths: Iterable[Path], *, batch: int = 16) -> Iterator[Prediction | Failure]:
-        """One answer or failure a file, in order.
+    def answers(
+        self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16
+    ) -> Iterator[tuple[T, Answer | ImageError]]:
+        """Every item with its answer, or with the reason why it could not be read, in order.
 
         Args:
-            paths: image files.
+            items: what `read` takes.
+            read: gives uint8 RGB (H, W, 3) or raises `ImageError`; called on several threads.
             batch: most images in one forward pass.
         """
-        for path, outputs in run_over(self.runtime, paths, read=read_image, batch=batch):
-            if isinstance(outputs, AllsightError):
-                yield Failure(str(path), str(outputs))
+        for item, outputs in run_over(self.runtime, items, read=read, batch=batch):
+            if isinstance(outputs, ImageError):
+                yield item, outputs
             else:
-                yield Prediction(str(path), self.judge(outputs)[0])
+                yield item, Answer(self.judge(outputs)[0], self.config.name)
 
 
 def load_space(folder: Path) -> Space:

@@ -57,6 +57,26 @@ class Protocol(_Record):
     excluded: int = 0
 
 
+class CascadeFacts(_Record):
+    """A larger network that is asked where this one is not sure.
+
+    Attributes:
+        large: folder of the larger bundle, from this one's.
+        threshold: least calibrated probability at which this network is believed.
+        answered: share of the validation images that it answers.
+        f1_macro: of the two together on those.
+        f1_macro_large: of the larger network alone on those.
+        n_images: how many.
+    """
+
+    large: str
+    threshold: float
+    answered: float
+    f1_macro: float
+    f1_macro_large: float
+    n_images: int
+
+
 class BundleConfig(_Record):
     """Everything a bundle says of itself.
 
@@ -74,6 +94,7 @@ class BundleConfig(_Record):
         protocol: how that data was divided.
         trust: calibration, thresholds and distances, as `inference.trust` wrote them.
         provenance: versions, commit, machine, command.
+        cascade: a larger network that helps out, or None.
         exports: by graph ("onnx fp32", "openvino int8", …), how it was found to answer beside PyTorch.
     """
 
@@ -90,6 +111,7 @@ class BundleConfig(_Record):
     protocol: Protocol
     trust: dict[str, JsonValue] | None = None
     provenance: dict[str, JsonValue]
+    cascade: CascadeFacts | None = None
     exports: dict[str, dict[str, JsonValue]] = {}
 
     @property

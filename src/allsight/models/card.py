@@ -48,7 +48,7 @@ suspicious smear is sent for flow cytometry.
 
 {settings}
 
-{_graphs(config)}## Limits
+{_cascade(config)}{_graphs(config)}## Limits
 
 - It knows the laboratory it was trained on. On another microscope, stain or scale its answers mean nothing until they
   have been measured there: `allsight evaluate BUNDLE DATA`.
@@ -76,6 +76,20 @@ rank correlation.
 | graph | images | same class | logits | maps |
 |---|---|---|---|---|
 {rows}
+
+"""
+
+
+def _cascade(config: BundleConfig) -> str:
+    """Who helps out, and when; "" where nobody does."""
+    facts = config.cascade
+    if facts is None:
+        return ""
+    return f"""## Cascade
+
+Where it is less sure than {facts.threshold:.4f} it asks `{facts.large}`. On {facts.n_images} validation images it
+answers {facts.answered:.1%} itself; macro-F1 of the two together {facts.f1_macro:.4f}, of the larger alone
+{facts.f1_macro_large:.4f}.
 
 """
 

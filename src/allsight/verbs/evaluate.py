@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from allsight.core.errors import ImageError
 from allsight.core.files import whole_file, write_json
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
@@ -18,7 +19,7 @@ from allsight.evaluate.document import Evaluation
 from allsight.evaluate.evaluation import Context, evaluate_predictions
 from allsight.evaluate.predictions import Predictions
 from allsight.evaluate.shortcuts import cross_validated, shortcut_features, shortcut_probabilities
-from allsight.inference.predictor import Predictor, run_over
+from allsight.inference.cascade import open_answering
 from allsight.models.bundle import BundleConfig, read_split
 from allsight.verbs.unseen import Chosen, choose
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
     from allsight.core.contracts import Dataset
     from allsight.core.records import Sample
+    from allsight.inference.cascade import Cascade
+    from allsight.inference.predictor import Predictor
     from allsight.inference.trust import Judgement
 
 EVALUATION_FILE, PREDICTIONS_FILE = "evaluation.json", "predictions.csv"
@@ -98,7 +101,7 @@ def evaluate(
     'patient'
     """
     folder = Path(bundle)
-    predictor = Predictor.open(folder, runtime=runtime, precision=precision)
+    predictor = open_answering(folder, runtime=runtime, precision=precision)
     dataset = open_dataset(data)
     chosen = choose(predictor.config, read_split(folder), dataset, part=split, progress=progress)
     answers, failed = _answers(predictor, dataset, chosen, progress=progress)
@@ -127,18 +130,16 @@ def evaluate(
 
 
 def _answers(
-    predictor: Predictor, dataset: Dataset, chosen: Chosen, *, progress: Progress
+    predictor: Predictor | Cascade, dataset: Dataset, chosen: Chosen, *, progress: Progress
 ) -> tuple[dict[str, Judgement], dict[str, str]]:
     answers: dict[str, Judgement] = {}
     failed: dict[str, str] = {}
     total = len(chosen.samples)
-    for done, (sample, outputs) in enumerate(
-        run_over(predictor.runtime, chosen.samples, read=dataset.read), start=1
-    ):
-        if isinstance(outputs, tuple):
-            answers[sample.name] = predictor.judge(outputs)[0]
+    for done, (sample, answer) in enumerate(predictor.answers(chosen.samples, read=dataset.read), start=1):
+        if isinstance(answer, ImageError):
+            failed[sample.name] = str(answer)
         else:
-            failed[sample.name] = str(outputs)
+            answers[sample.name] = answer.judgement
         progress("images", done, total)
     return answers, failed
 
@@ -191,7 +192,7 @@ def _controls(
     }
 
 
-def _context(predictor: Predictor, chosen: Chosen, *, data: str, command: str) -> Context:
+def _context(predictor: Predictor | Cascade, chosen: Chosen, *, data: str, command: str) -> Context:
     config, served = predictor.config, predictor.served
     return Context(
         model={
@@ -202,6 +203,7 @@ def _context(predictor: Predictor, chosen: Chosen, *, data: str, command: str) -
             "trained_on": config.data.source,
             "runtime": served.name,
             "precision": served.precision,
+            "cascade": None if config.cascade is None else config.cascade.model_dump(mode="json"),
         },
         data={"source": data, "n_images": len(chosen.samples)},
         protocol=chosen.protocol,

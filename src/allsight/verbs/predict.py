@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allsight.core.errors import ImageError
 from allsight.core.progress import Progress, silent
-from allsight.data.images import image_paths
-from allsight.inference.predictor import Failure, Prediction, Predictor
+from allsight.data.images import image_paths, read_image
+from allsight.inference.cascade import open_answering
+from allsight.inference.predictor import Failure, Prediction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -79,19 +81,19 @@ def predict(
     'no-such-file.png'
     """
     paths = image_paths(Path(p) for p in images)
-    predictor = Predictor.open(Path(bundle), runtime=runtime, precision=precision)
+    answering = open_answering(Path(bundle), runtime=runtime, precision=precision)
     predictions: list[Prediction] = []
     failed: list[Failure] = []
-    for done, result in enumerate(predictor.predict(paths, batch=batch), start=1):
-        if isinstance(result, Failure):
-            failed.append(result)
+    for done, (path, answer) in enumerate(answering.answers(paths, read=read_image, batch=batch), start=1):
+        if isinstance(answer, ImageError):
+            failed.append(Failure(str(path), str(answer)))
         else:
-            predictions.append(result)
+            predictions.append(Prediction(str(path), answer))
         progress("images", done, len(paths))
     return Predicted(
-        predictor.config.name,
-        predictor.served.name,
-        predictor.served.precision,
+        answering.config.name,
+        answering.served.name,
+        answering.served.precision,
         tuple(predictions),
         tuple(failed),
     )
