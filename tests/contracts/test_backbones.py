@@ -62,10 +62,12 @@ def test_trains_saves_loads_and_answers(name: str, tmp_path: Path) -> None:
     images = np.stack([noise.read(s) for s in noise.samples[:3]])
     loaded, config = load_classifier(tmp_path / "bundle")
     assert config.classes == ("dark", "bright")
+    kept = loaded.state_dict()
+    assert all(torch.equal(value, kept[key]) for key, value in classifier.state_dict().items())
     logits, maps, embedding = PyTorch(loaded).run(images)
     with torch.inference_mode():
         expected = classifier(torch.from_numpy(images))
-    # Weights are the same to the byte; how they lie in memory is not, and that orders the sums.
+    # How equal weights lie in memory orders the sums.
     np.testing.assert_allclose(logits, expected.logits.numpy(), rtol=1e-4, atol=1e-6)
     assert logits.shape == (3, 2)
     assert embedding.shape == (3, loaded.network.width)
