@@ -87,10 +87,18 @@ def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
 
 def restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """The inverse of `tensors_of`."""
+    import torch
+
     model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     entries: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):
             _, index, name = key.split(".", 2)
             entries.setdefault(int(index), {})[name] = tensor
+    # Moments in the memory layout of their weights: in another one the sums may round otherwise.
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    for place, entry in entries.items():
+        for name, tensor in entry.items():
+            if tensor.ndim:
+                entry[name] = torch.empty_like(weights[place]).copy_(tensor)
     optimizer.load_state_dict({**optimizer.state_dict(), "state": entries})

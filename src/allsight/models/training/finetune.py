@@ -147,6 +147,8 @@ class _Run:
         # Sums of floats depend on how many threads share them.
         self.threads = int(checkpoint.state["threads"]) if checkpoint else torch.get_num_threads()
         self.fabric = _fabric(settings.precision)
+        # Convolutions and batch norms of mobile networks train 1.3 to 1.7 times as fast with colour channels last.
+        classifier.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = torch.optim.AdamW(
             _parameter_groups(classifier, settings.weight_decay), lr=settings.learning_rate
         )
@@ -200,7 +202,7 @@ class _Run:
         from safetensors.torch import load_file
 
         self.classifier.load_state_dict(load_file(self.folder / self.at.best_file))
-        self.classifier.eval()
+        self.classifier.to(memory_format=torch.contiguous_format).eval()  # type: ignore[call-overload]
 
     def _is_enough(self) -> bool:
         waited = len(self.at.history) - 1 - self.at.best_epoch
@@ -233,7 +235,8 @@ class _Run:
             inputs.append(image)
             labels.append(int(self.train.labels[index]))
             if len(inputs) == self.batch:
-                yield torch.cat(inputs), torch.tensor(labels, device=self.fabric.device)
+                batch = torch.cat(inputs).contiguous(memory_format=torch.channels_last)
+                yield batch, torch.tensor(labels, device=self.fabric.device)
                 inputs, labels = [], []
 
     def _places(self, step: int) -> list[tuple[int, int]]:
