@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -82,6 +83,24 @@ def test_fine_tuning_starts_from_a_bundle(bundle: Path, tmp_path: Path) -> None:
     assert trained.config.weights == bundle.name
     assert not (trained.bundle / "checkpoint").exists()
     load_classifier(trained.bundle)
+
+
+def test_a_teacher_is_named_in_the_bundle(bundle: Path, tmp_path: Path) -> None:
+    settings = FineTuning(epochs=1)
+    trained = train(
+        DATA, out=tmp_path / "b", backbone="tiny", weights="none", teacher=bundle, settings=settings
+    )
+    assert trained.config.training["teacher"] == bundle.name
+    with pytest.raises(UsageError, match="frozen"):
+        train(DATA, out=tmp_path / "c", backbone="tiny", weights="none", teacher=bundle, freeze=True)
+
+
+@pytest.mark.parametrize("inherited", ["teacher", "weights"])
+def test_what_an_ancestor_has_seen_is_not_held_back(bundle: Path, inherited: str, tmp_path: Path) -> None:
+    ancestors: dict[str, Any] = {"teacher": None, "weights": "none", inherited: str(bundle)}
+    with pytest.raises(LeakError, match=r"learned from groups of \d+ of the \d+ images held back"):
+        train(DATA, out=tmp_path / "b", backbone="tiny", fold=1, settings=FineTuning(epochs=1), **ancestors)
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_printed_configuration_is_accepted_back(

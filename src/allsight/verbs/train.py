@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import (
     CARD_FILE,
     CONFIG_FILE,
+    MODEL_FILE,
     BundleConfig,
     DataFacts,
     Protocol,
@@ -91,6 +93,7 @@ def train(
     fold: int = 0,
     hold_out: Sequence[str] = (),
     size: int | None = None,
+    teacher: str | Path | None = None,
     settings: FineTuning | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -113,6 +116,8 @@ def train(
         fold: which one.
         hold_out: the source's own parts that are the test instead of a fold, such as ("prelim_test",).
         size: side of the network's input in pixels; by default as published.
+        teacher: folder of a bundle whose soft answers are learned from beside the labels; it must not have learned
+            from what this training holds back. Not with `freeze`.
         settings: of the fine-tuning; not used with `freeze`.
         resume: go on where a killed training stopped.
         overwrite: replace a finished bundle.
@@ -120,7 +125,7 @@ def train(
         progress: told how far it is.
 
     Raises:
-        LeakError: the split would put one patient or field on both sides.
+        LeakError: the split would put one patient or field on both sides, or the teacher learned from images held back.
         DataError: the data cannot be divided as asked.
         UsageError: arguments that contradict each other, or a bundle that is already there.
         KeyboardInterrupt: asked to stop; the training can be resumed.
@@ -131,6 +136,8 @@ def train(
     >>> trained.config.protocol.split
     'patient'
     """
+    if teacher is not None and freeze:
+        raise UsageError("A teacher changes nothing in a frozen network.", hint="Leave out --freeze.")
     folder = Path(out)
     done = _finished(folder, resume=resume, overwrite=overwrite)
     if done is not None:
@@ -149,8 +156,10 @@ def train(
         seed=seed,
         size=size,
         freeze=freeze,
+        teacher=None if teacher is None else Path(teacher),
         settings=settings,
     )
+    _check_ancestors(plan, material)
     learned = _learn(
         plan,
         kind,
@@ -182,6 +191,7 @@ class _Plan:
     seed: int
     size: int | None
     freeze: bool
+    teacher: Path | None
     settings: FineTuning
 
 
@@ -298,7 +308,16 @@ def _learn(
         facts = _fit_head(classifier, embeddings[: len(train_part)], train_part, seed=plan.seed)
     else:
         from allsight.models.training.finetune import finetune
+        from allsight.models.training.teacher import Teacher
 
+        teacher = None
+        if plan.teacher is not None:
+            teacher = Teacher.open(
+                plan.teacher,
+                classes=material.dataset.classes,
+                weight=plan.settings.teacher_weight,
+                temperature=plan.settings.teacher_temperature,
+            )
         history = finetune(
             classifier,
             train_part,
@@ -307,11 +326,17 @@ def _learn(
             seed=plan.seed,
             folder=folder / CHECKPOINTS,
             identity=_identity(plan, material),
+            teacher=teacher,
             resume=resume,
             checkpoint_seconds=checkpoint_seconds,
             progress=progress,
         )
-        facts = {"mode": "fine-tuned", **plan.settings.model_dump(mode="json"), "epochs_run": len(history)}
+        facts = {
+            "mode": "fine-tuned",
+            **plan.settings.model_dump(mode="json"),
+            "epochs_run": len(history),
+            "teacher": None if plan.teacher is None else read_config(plan.teacher).name,
+        }
         embeddings = embeddings_of(classifier, material.dataset, samples=both, progress=progress)
     with torch.inference_mode():
         logits = classifier.head(torch.from_numpy(embeddings)).numpy()
@@ -339,17 +364,36 @@ def _fit_head(
     }
 
 
+def _check_ancestors(plan: _Plan, material: _Material) -> None:
+    """Neither the teacher nor the bundle that training starts from may know what is held back."""
+    from allsight.models.training.ancestry import assert_has_not_seen
+
+    start_from = Path(plan.weights) if (Path(plan.weights) / CONFIG_FILE).is_file() else None
+    for role, bundle in (("The teacher", plan.teacher), ("The starting point", start_from)):
+        if bundle is not None:
+            split = material.split
+            assert_has_not_seen(
+                bundle, role=role, hashes=material.hashes, parts=split.parts, groups=split.groups
+            )
+
+
 def _identity(plan: _Plan, material: _Material) -> str:
     """What must be the same for a checkpoint to be resumed."""
     return fingerprint(
         [
             json.dumps(plan.settings.model_dump(mode="json"), sort_keys=True),
             *(str(v) for v in (plan.backbone, plan.weights, plan.seed, plan.size)),
+            "" if plan.teacher is None else _digest(plan.teacher / MODEL_FILE),
             material.fingerprint,
             *(name for part in material.split.parts.values() for name in ("", *part)),
             str(versions(("torch", "timm", "torchvision"))),
         ]
     )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _describe(plan: _Plan, material: _Material, learned: _Learned, *, name: str) -> BundleConfig:

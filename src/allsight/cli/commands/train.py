@@ -40,6 +40,9 @@ def train(
     size: Annotated[
         int | None, typer.Option(min=8, help="Side of the network's input. [as published]")
     ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Bundle whose soft answers are learned from, too.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Passes over the training images. [10]")] = None,
     batch_size: Annotated[int | None, typer.Option(min=2, help="Images a step. [32]")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="Its peak. [0.001]")] = None,
@@ -67,6 +70,7 @@ def train(
         "fold": fold,
         "hold_out": hold_out.split(",") if hold_out else None,
         "size": size,
+        "teacher": teacher,
     }
     tuning = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     settings = _settings(config, given, tuning)
@@ -114,6 +118,7 @@ def _settings(config: Path | None, given: dict[str, Any], tuning: dict[str, Any]
         "fold": 0,
         "hold_out": [],
         "size": None,
+        "teacher": None,
         "settings": FineTuning().model_dump(mode="json"),
     }
     if config is not None:

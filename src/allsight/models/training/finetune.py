@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
     from allsight.models.training.data import Portion
     from allsight.models.training.settings import FineTuning
+    from allsight.models.training.teacher import Teacher
 
 
 @dataclass(slots=True)
@@ -80,6 +81,7 @@ def finetune(
     seed: int,
     folder: Path,
     identity: str,
+    teacher: Teacher | None = None,
     resume: bool = False,
     checkpoint_seconds: float = 30.0,
     progress: Progress = silent,
@@ -94,6 +96,7 @@ def finetune(
         seed: all randomness.
         folder: where checkpoints lie while it runs.
         identity: what makes this training this one; a checkpoint of another is not resumed.
+        teacher: a trained model to learn from beside the labels, or None.
         resume: go on from the checkpoint in `folder`, if there is one.
         checkpoint_seconds: longest time between checkpoints; longer where writing one takes long.
         progress: told after each step.
@@ -114,6 +117,7 @@ def finetune(
         seed=seed,
         folder=folder,
         identity=identity,
+        teacher=teacher,
     )
     with _reproducible(run.threads), deferred_interruption() as interruption:
         if resume:
@@ -121,6 +125,20 @@ def finetune(
         run.go(interruption, checkpoint_seconds=checkpoint_seconds, progress=progress)
     run.load_best()
     return run.at.history
+
+
+class _Batch(NamedTuple):
+    """What one step learns from.
+
+    Attributes:
+        inputs: normalised float (N, 3, size, size).
+        labels: int64 (N,).
+        softened: the teacher's log-probabilities (N, C), or None.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    softened: Tensor | None
 
 
 class _Run:
@@ -136,8 +154,10 @@ class _Run:
         seed: int,
         folder: Path,
         identity: str,
+        teacher: Teacher | None,
     ) -> None:
         self.classifier, self.train, self.validation = classifier, train, validation
+        self.teacher = teacher
         self.settings, self.seed, self.folder, self.identity = settings, seed, folder, identity
         self.batch = min(settings.batch_size, len(train))
         self.steps_per_epoch = len(train) // self.batch  # the odd rest is others' turn in the next epoch
@@ -162,8 +182,8 @@ class _Run:
     def go(self, interruption: Interruption, *, checkpoint_seconds: float, progress: Progress) -> None:
         saved = started = time.monotonic()
         every = checkpoint_seconds
-        for inputs, labels in self._batches():
-            self._step(inputs, labels)
+        for batch in self._batches():
+            self._step(batch)
             self.at.seconds += time.monotonic() - started
             started = time.monotonic()
             progress(f"epoch {(self.at.step - 1) // self.steps_per_epoch + 1}", self.at.step, self.total)
@@ -208,12 +228,13 @@ class _Run:
         waited = len(self.at.history) - 1 - self.at.best_epoch
         return 0 < self.settings.patience <= waited
 
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+    def _batches(self) -> Iterator[_Batch]:
         """The batches that are left, prepared on threads."""
         if self.at.history and self._is_enough():
             return
+        students = [self.classifier.prepare, *([self.teacher.prepare] if self.teacher else [])]
 
-        def prepared(place: tuple[int, int]) -> Tensor:
+        def prepared(place: tuple[int, int]) -> list[Tensor]:
             epoch, index = place
             image = self.train.dataset.read(self.train.samples[index])
             rng = np.random.default_rng([self.seed, epoch, index])
@@ -225,19 +246,24 @@ class _Run:
                 palette=self.palette,
             )
             with torch.no_grad():
-                return self.classifier.prepare(torch.from_numpy(varied)[None].to(self.fabric.device))
+                pixels = torch.from_numpy(varied)[None].to(self.fabric.device)
+                return [prepare(pixels) for prepare in students]
 
         places = (p for step in range(self.at.step, self.total) for p in self._places(step))
-        inputs: list[Tensor] = []
-        labels: list[int] = []
         order = (p for step in range(self.at.step, self.total) for p in self._places(step))
+        images: list[list[Tensor]] = []
+        labels: list[int] = []
         for (_, index), image in zip(order, in_order(prepared, places, ahead=2 * self.batch), strict=True):
-            inputs.append(image)
+            images.append(image)
             labels.append(int(self.train.labels[index]))
-            if len(inputs) == self.batch:
-                batch = torch.cat(inputs).contiguous(memory_format=torch.channels_last)
-                yield batch, torch.tensor(labels, device=self.fabric.device)
-                inputs, labels = [], []
+            if len(images) == self.batch:
+                inputs, *seen_by_teacher = (torch.cat(tensors) for tensors in zip(*images, strict=True))
+                yield _Batch(
+                    inputs.contiguous(memory_format=torch.channels_last),
+                    torch.tensor(labels, device=self.fabric.device),
+                    self.teacher.softened(*seen_by_teacher) if self.teacher else None,
+                )
+                images, labels = [], []
 
     def _places(self, step: int) -> list[tuple[int, int]]:
         """(epoch, index) of the images of a step."""
@@ -245,15 +271,18 @@ class _Run:
         order = np.random.default_rng([self.seed, epoch]).permutation(len(self.train))
         return [(epoch, int(i)) for i in order[within * self.batch : (within + 1) * self.batch]]
 
-    def _step(self, inputs: Tensor, labels: Tensor) -> None:
+    def _step(self, batch: _Batch) -> None:
+        labels = batch.labels
         self.model.train()
         torch.manual_seed(int(np.random.SeedSequence([self.seed, self.at.step]).generate_state(1)[0]))
         for group in self.optimizer.param_groups:
             group["lr"] = self.settings.rate(self.at.step, self.total)
-        logits = self.model.classify(inputs).logits
+        logits = self.model.classify(batch.inputs).logits
         loss = F.cross_entropy(
             logits, labels, weight=self.class_weights, label_smoothing=self.settings.label_smoothing
         )
+        if self.teacher is not None and batch.softened is not None:
+            loss = self.teacher.loss(logits, of_labels=loss, softened=batch.softened)
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self.optimizer.step()

@@ -25,6 +25,8 @@ class FineTuning(BaseModel):
         dropout: on the embedding.
         class_weights: weight classes by the inverse of their frequency.
         patience: epochs without a better validation loss before it stops; 0 never stops early.
+        teacher_weight: share of the teacher in the loss, where there is one; the rest is the labels'.
+        teacher_temperature: softens the answers of both.
         precision: "auto" is bf16 on a GPU and fp32 on a CPU, where bf16 is slower.
         augmentation: how training images are varied.
     """
@@ -40,6 +42,8 @@ class FineTuning(BaseModel):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     class_weights: bool = True
     patience: int = Field(default=5, ge=0)
+    teacher_weight: float = Field(default=0.7, ge=0, le=1)
+    teacher_temperature: float = Field(default=2.0, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     augmentation: Augmentation = Augmentation()
 
