@@ -11,6 +11,8 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from allsight.cli.main import main
+from allsight.core import catalog
+from allsight.core.contracts import Damage
 from allsight.core.errors import DataError, UsageError
 from allsight.models.bundle import read_split
 from allsight.verbs.evaluate import Evaluated, evaluate
@@ -59,6 +61,22 @@ def test_the_document_has_the_promised_keys(evaluated: Evaluated) -> None:
     assert {"value", "low", "high"} <= set(document["metrics"]["accuracy"])
     assert {"split", "seed", "n_images", "n_groups"} <= set(document["protocol"])
     assert {"answered", "accuracy_answered"} <= set(document["coverage"])
+
+
+def test_damages_are_tried_with_the_controls_beside_them(
+    bundle: Path, evaluated: Evaluated, tmp_path: Path
+) -> None:
+    stressed = evaluate(bundle, DATA, out=tmp_path, resamples=100, stress="usual").evaluation
+    assert {row.damage for row in stressed.stress} == set(catalog.names(Damage))
+    for row in stressed.stress:
+        assert 0 <= (row.metrics["accuracy"].value or 0) <= 1
+        assert set(row.controls) == set(evaluated.evaluation.controls)
+    assert not evaluated.evaluation.stress
+    assert len({row.metrics["accuracy"].value for row in stressed.stress}) > 1
+    page = report(tmp_path, bundle=bundle).read_text()
+    assert "Gaussian blur of 1.5 px" in page
+    with pytest.raises(UsageError, match="extent"):
+        evaluate(bundle, DATA, out=tmp_path / "x", stress="most")
 
 
 def test_the_other_side_is_named_as_such(bundle: Path, tmp_path: Path) -> None:

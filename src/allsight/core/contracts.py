@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from allsight.core.explanation import Case, Explanation
     from allsight.core.network import Network
-    from allsight.core.records import Box, Outputs, Sample, Verification
+    from allsight.core.records import Box, Outputs, Sample, Scene, Verification
 
 
 class Dataset(ABC):
@@ -221,3 +221,24 @@ class Measure(ABC):
     @abstractmethod
     def score(self, case: Case) -> float | None:
         """The heatmap's score; None where the measure does not apply to this method, model or image."""
+
+
+class Damage(ABC):
+    """Something that happens to a picture on its way to the model. Declarations; none is instantiated.
+
+    Attributes:
+        folder: the package that holds the plug-ins of this kind.
+        meaning: what a level is, a phrase with {level} in it.
+        levels: of severity 1 to 5, the mildest first.
+        usual: the severity that stands in a short table.
+    """
+
+    folder: ClassVar[str] = "allsight.evaluate.damages"
+    meaning: ClassVar[str]
+    levels: ClassVar[tuple[float, float, float, float, float]]
+    usual: ClassVar[int]
+
+    @classmethod
+    @abstractmethod
+    def apply(cls, image: NDArray[np.uint8], level: float, *, scene: Scene) -> NDArray[np.uint8]:
+        """The damaged picture, uint8 RGB of the same shape; all randomness comes from the scene."""

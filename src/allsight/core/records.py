@@ -62,6 +62,21 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Scene:
+    """What a damage may know beside the picture.
+
+    Attributes:
+        rng: all randomness.
+        overlay: where the source burnt in a scale bar, or None.
+        colours: float32 (2, 3), Lab means and deviations of a picture of another class, or None.
+    """
+
+    rng: np.random.Generator
+    overlay: Box | None = None
+    colours: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """A copy of a data set held against the hashes its source publishes.
 

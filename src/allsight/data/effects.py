@@ -115,6 +115,65 @@ def noise(image: Image, deviation: float, *, rng: np.random.Generator) -> Image:
     return _rounded(image.astype(np.float32) + np.float32(255 * deviation) * drawn)
 
 
+def rotate(image: Image, degrees: float) -> Image:
+    """Turned about the centre, counter-clockwise; the empty corners mirror what lies inside."""
+    import cv2
+
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    return np.asarray(
+        cv2.warpAffine(
+            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        ),
+        dtype=np.uint8,
+    )
+
+
+def coarsen(image: Image, factor: float) -> Image:
+    """What is left of it after a camera with pixels `factor` times as wide, at the old size."""
+    import cv2
+
+    height, width = image.shape[:2]
+    small = max(1, round(width / factor)), max(1, round(height / factor))
+    reduced = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(reduced, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+
+
+def shade(image: Image, depth: float, *, direction: float) -> Image:
+    """Light that falls off evenly across the field, from all of it to 1 - `depth`, along `direction` in radians."""
+    height, width = image.shape[:2]
+    along = np.add.outer(
+        np.linspace(-0.5, 0.5, height) * np.sin(direction), np.linspace(-0.5, 0.5, width) * np.cos(direction)
+    )
+    ramp = (along - along.min()) / max(float(np.ptp(along)), 1e-9)
+    return _rounded(image * (1 - depth * ramp[..., None]).astype(np.float32))
+
+
+def jpeg(image: Image, quality: int) -> Image:
+    """Through JPEG and back, at a quality in [1, 100]."""
+    import cv2
+
+    _, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])
+
+
+def dust(image: Image, specks: int, *, rng: np.random.Generator) -> Image:
+    """Dark specks out of focus, 2 to 6 % of the field wide, each swallowing half to nine tenths of the light."""
+    import cv2
+
+    height, width = image.shape[:2]
+    side = min(height, width)
+    light = np.ones((height, width), np.float32)
+    for x, y, size, longer, angle, opacity in rng.random((specks, 6)):
+        mask = np.zeros((height, width), np.float32)
+        radius = side * (0.01 + 0.02 * size)
+        axes = max(1, round(radius)), max(1, round(radius * (1 + longer)))
+        cv2.ellipse(mask, (int(x * width), int(y * height)), axes, 180 * angle, 0, 360, (1.0,), -1)
+        light *= 1 - (0.5 + 0.4 * opacity) * cv2.GaussianBlur(mask, (0, 0), max(0.5, side / 224))
+    return _rounded(image * light[..., None])
+
+
 def _rounded(values: NDArray[np.float32]) -> Image:
     """Values in [0, 255], clipped and rounded half up."""
     return (np.clip(values, 0, 255) + 0.5).astype(np.uint8)

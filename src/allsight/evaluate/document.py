@@ -101,6 +101,27 @@ class Hardest:
 
 
 @dataclass(frozen=True, slots=True)
+class Stressed:
+    """What is left when every image is damaged in one way.
+
+    Attributes:
+        damage: its name in the catalog.
+        severity: 1 to 5.
+        meaning: what was done, in words.
+        metrics: accuracy, f1_macro and ece.
+        coverage: what was answered.
+        controls: accuracy of each control on the same damaged images, where it was measured.
+    """
+
+    damage: str
+    severity: int
+    meaning: str
+    metrics: dict[str, Estimate]
+    coverage: Coverage
+    controls: dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The `evaluate` document; undefined figures are None, and `metrics.families` says what each means."""
 
@@ -123,6 +144,7 @@ class Evaluation:
     caution: str
     remarks: tuple[str, ...]
     provenance: dict[str, Any]
+    stress: tuple[Stressed, ...] = ()
 
     def __post_init__(self) -> None:
         size = len(self.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from allsight.evaluate.document import (
     Evaluation,
     Hardest,
     Interval,
+    Stressed,
     Suspicion,
 )
 from allsight.evaluate.metrics import curves, families, suspicion
@@ -61,6 +62,7 @@ def evaluate_predictions(
     *,
     controls: Mapping[str, Floats] | None = None,
     answered: NDArray[np.bool_] | None = None,
+    stress: Sequence[Stressed] = (),
     hardest: int = HARDEST,
     seed: int = 0,
     resamples: int = RESAMPLES,
@@ -73,6 +75,7 @@ def evaluate_predictions(
         context: what the document says beside the figures.
         controls: probabilities (n, C) of models that see no cells, by name, for the same images.
         answered: (n,) False where the model refers the image to a person; None where it never does.
+        stress: what is left after each damage, measured beforehand.
         hardest: how many images to list.
         seed: of the bootstrap.
         resamples: of the bootstrap.
@@ -110,12 +113,13 @@ def evaluate_predictions(
         },
         confusion=found.confusion,
         controls=compared,
-        coverage=_coverage(predictions, answered, drawn),
+        coverage=coverage_of(predictions, answered, drawn),
         suspicion=_suspicion(predictions, drawn),
         roc=_curves(predictions, curves.roc),
         pr=_curves(predictions, curves.precision_recall),
         reliability=_reliability(drawn(curves.reliability_measure(p, y))),
         hardest=_hardest(predictions, most=hardest),
+        stress=tuple(stress),
         caution=context.caution,
         remarks=tuple(_remarks(predictions, protocol, compared)),
         provenance=dict(context.provenance or {}),
@@ -161,11 +165,18 @@ def _control(model: dict[str, Draws], control: dict[str, Draws]) -> Control:
     )
 
 
-def _coverage(
+def coverage_of(
     predictions: Predictions,
     answered: NDArray[np.bool_] | None,
     drawn: Callable[[Measure], dict[str, Draws]],
 ) -> Coverage:
+    """The share of images that is answered, and how often the answers are right.
+
+    Args:
+        predictions: the model's.
+        answered: (n,) False where the image is referred to a person; None where that never happens.
+        drawn: resamples a measure over the groups.
+    """
     if answered is None:
         return Coverage(None, None, None, {})
     right = predictions.probabilities.argmax(axis=1) == predictions.labels

@@ -94,6 +94,20 @@ def corner_features(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([small.ravel().astype(np.float32), colour_features(corner)])
 
 
+def features_of(image: NDArray[np.uint8], *, overlay: Box | None = None) -> dict[str, NDArray[np.float32]]:
+    """What each control sees of one image, uint8 RGB (H, W, 3): float32 (F,) by control, F as `LENGTHS` has it.
+
+    Args:
+        image: the pixels.
+        overlay: where the source burnt in a scale bar.
+    """
+    return {
+        "colour": colour_features(image),
+        "background": background_features(image, overlay=overlay),
+        "corner": corner_features(image),
+    }
+
+
 def shortcut_features(
     dataset: Dataset,
     samples: Sequence[Sample],
@@ -117,16 +131,15 @@ def shortcut_features(
     if known is not None:
         return known
 
-    def look(image: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
-        background = background_features(image, overlay=dataset.overlay)
-        return colour_features(image), background, corner_features(image)
+    def look(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        return features_of(image, overlay=dataset.overlay)
 
     swept = sweep(dataset, look, samples=samples, what="shortcuts", progress=progress)
-    nothing = [np.zeros(length, dtype=np.float32) for length in LENGTHS.values()]
+    nothing = {control: np.zeros(length, dtype=np.float32) for control, length in LENGTHS.items()}
     rows = [swept.results.get(name, nothing) for name in names]
     tables = {
-        control: np.array([row[i] for row in rows], dtype=np.float32).reshape(-1, length)
-        for i, (control, length) in enumerate(LENGTHS.items())
+        control: np.array([row[control] for row in rows], dtype=np.float32).reshape(-1, length)
+        for control, length in LENGTHS.items()
     }
     with whole_file(path) as part, part.open("wb") as file:
         np.savez(file, allow_pickle=False, **tables, unreadable=np.array(json.dumps(swept.unreadable)))

@@ -15,12 +15,14 @@ from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
 from allsight.core.records import TEST
 from allsight.data.source import open_dataset
-from allsight.evaluate.document import Evaluation
+from allsight.evaluate.document import Evaluation, Stressed
 from allsight.evaluate.evaluation import Context, evaluate_predictions
 from allsight.evaluate.predictions import Predictions
 from allsight.evaluate.shortcuts import cross_validated, shortcut_features, shortcut_probabilities
+from allsight.evaluate.stress import damages_of, stressed
 from allsight.inference.cascade import open_answering
 from allsight.models.bundle import BundleConfig, read_split
+from allsight.verbs.damaged import Damaged, Tried
 from allsight.verbs.unseen import Chosen, choose
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ def evaluate(
     seed: int = 0,
     resamples: int = 2000,
     controls: bool = True,
+    stress: str = "none",
     runtime: str | None = None,
     precision: str | None = None,
     progress: Progress = silent,
@@ -83,6 +86,7 @@ def evaluate(
         seed: of the bootstrap and the controls.
         resamples: of the bootstrap.
         controls: whether to fit the controls.
+        stress: "usual" tries the images again with each damage of the catalog once, "all" in five severities.
         runtime: "pytorch", "onnx" or "openvino"; None takes the fastest that the bundle was exported for.
         precision: "fp32" or "int8"; None takes the fastest there is.
         progress: told how far it is.
@@ -100,6 +104,7 @@ def evaluate(
     >>> found.evaluation.protocol["split"]
     'patient'
     """
+    tests = damages_of(stress)
     folder = Path(bundle)
     predictor = open_answering(folder, runtime=runtime, precision=precision)
     dataset = open_dataset(data)
@@ -121,6 +126,17 @@ def evaluate(
         if controls
         else None,
         answered=np.array([answers[s.name].verdict == "answer" for s in kept]),
+        stress=_stress(
+            predictor,
+            dataset,
+            chosen,
+            kept,
+            tests,
+            controls=controls,
+            seed=seed,
+            resamples=resamples,
+            progress=progress,
+        ),
         seed=seed,
         resamples=resamples,
         progress=progress,
@@ -190,6 +206,76 @@ def _controls(
         name: shortcut_probabilities(rows, labels, train=train, test=test, n_classes=n_classes, seed=seed)
         for name, rows in found.features.items()
     }
+
+
+def _stress(
+    predictor: Predictor | Cascade,
+    dataset: Dataset,
+    chosen: Chosen,
+    kept: Sequence[Sample],
+    tests: Sequence[tuple[str, int]],
+    *,
+    controls: bool,
+    seed: int,
+    resamples: int,
+    progress: Progress,
+) -> list[Stressed]:
+    """The images once more with each damage; the controls, trained on whole images, are asked about the same ones."""
+    if not tests:
+        return []
+    config = predictor.config
+    labels = np.array([config.classes.index(str(s.label)) for s in kept])
+    images = Damaged(dataset, kept, labels=labels, hashes=chosen.hashes, seed=seed)
+    with_controls = controls and bool(chosen.training)
+    tried = []
+    for done, (damage, severity) in enumerate(tests):
+        progress("damages", done, len(tests))
+        tried.append(images.tried(predictor, damage, severity, with_features=with_controls))
+    progress("damages", len(tests), len(tests))
+    asked = _controls_when_damaged(config, dataset, chosen, kept, tried, seed=seed) if with_controls else {}
+    found = []
+    for i, ((damage, severity), once) in enumerate(zip(tests, tried, strict=True)):
+        here = slice(i * len(kept), (i + 1) * len(kept))
+        found.append(
+            stressed(
+                _predictions(config, kept, chosen.groups, once.answers),
+                damage,
+                severity,
+                answered=np.array([once.answers[s.name].verdict == "answer" for s in kept]),
+                controls={name: p[here] for name, p in asked.items()},
+                seed=seed,
+                resamples=resamples,
+            )
+        )
+    return found
+
+
+def _controls_when_damaged(
+    config: BundleConfig,
+    dataset: Dataset,
+    chosen: Chosen,
+    kept: Sequence[Sample],
+    tried: Sequence[Tried],
+    *,
+    seed: int,
+) -> dict[str, NDArray[np.float64]]:
+    """What forests trained on whole training images say of every damaged image, damage after damage."""
+    training = shortcut_features(dataset, chosen.training, hashes=chosen.hashes)
+    labels = np.array([config.classes.index(str(s.label)) for s in chosen.training])
+    n = len(labels)
+    asked = {}
+    for name, rows in training.features.items():
+        others = np.array([once.features[s.name][name] for once in tried for s in kept], dtype=np.float32)
+        everything = np.concatenate([rows, others])
+        asked[name] = shortcut_probabilities(
+            everything,
+            np.concatenate([labels, np.zeros(len(others), dtype=labels.dtype)]),
+            train=np.arange(n),
+            test=np.arange(n, len(everything)),
+            n_classes=len(config.classes),
+            seed=seed,
+        )
+    return asked
 
 
 def _context(predictor: Predictor | Cascade, chosen: Chosen, *, data: str, command: str) -> Context:

@@ -22,6 +22,10 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the controls.")] = 0,
     resamples: Annotated[int, typer.Option(min=100, help="Of the bootstrap over groups.")] = 2000,
     controls: Annotated[bool, typer.Option(help="Fit the controls that see no cells.")] = True,
+    stress: Annotated[
+        str,
+        typer.Option(help="Damage the images, too: none, usual (each damage once) or all (five severities)."),
+    ] = "none",
     runtime: Annotated[
         str | None, typer.Option(help="pytorch, onnx or openvino. [the fastest that was exported]")
     ] = None,
@@ -40,6 +44,7 @@ def evaluate(
             seed=seed,
             resamples=resamples,
             controls=controls,
+            stress=stress,
             runtime=runtime,
             precision=precision,
             progress=progress,
@@ -70,6 +75,13 @@ def table(evaluated: Evaluated) -> str:
         )
         accuracy = "–" if control.accuracy is None else f"{control.accuracy:.3f}"
         lines.append(f"  {name:<18} accuracy {accuracy}; {better}")
+    if found.stress:
+        lines.append("damaged on the way (severity): accuracy; answered; accuracy of what was answered")
+    lines += [
+        f"  {f'{row.damage} ({row.severity})':<18} {_figure(row.metrics['accuracy'])}; "
+        f"{_share(row.coverage.answered)}; {_share(row.coverage.accuracy_answered)}"
+        for row in found.stress
+    ]
     if found.caution:
         lines.append(found.caution)
     lines += [
@@ -85,3 +97,7 @@ def _figure(estimate: Estimate) -> str:
     if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.4f}"
     return f"{estimate.value:.4f}  [{estimate.low:.4f}, {estimate.high:.4f}]"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
