@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from allsight.verbs.predict import predict
     from allsight.verbs.prepare import prepare
     from allsight.verbs.report import report
+    from allsight.verbs.study import study
     from allsight.verbs.synthesize import synthesize
     from allsight.verbs.train import train
 
@@ -39,6 +40,7 @@ __all__ = [
     "predict",
     "prepare",
     "report",
+    "study",
     "synthesize",
     "train",
 ]

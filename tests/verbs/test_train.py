@@ -19,10 +19,11 @@ import torch
 from safetensors.torch import load_file
 
 from allsight.cli.main import main
-from allsight.core.errors import LeakError, UsageError
+from allsight.core.errors import DataError, LeakError, UsageError
 from allsight.data.manifest import read_manifest, write_manifest
 from allsight.models.bundle import MODEL_FILE, load_classifier, read_config, read_split
 from allsight.models.training.settings import FineTuning
+from allsight.verbs.evaluate import evaluate
 from allsight.verbs.prepare import prepare
 from allsight.verbs.synthesize import synthesize
 from allsight.verbs.train import train
@@ -93,6 +94,18 @@ def test_a_teacher_is_named_in_the_bundle(bundle: Path, tmp_path: Path) -> None:
     assert trained.config.training["teacher"] == bundle.name
     with pytest.raises(UsageError, match="frozen"):
         train(DATA, out=tmp_path / "c", backbone="tiny", weights="none", teacher=bundle, freeze=True)
+
+
+def test_the_whole_data_leaves_nothing_to_be_tested_on(tmp_path: Path) -> None:
+    trained = train(DATA, out=tmp_path / "b", backbone="tiny", weights="none", freeze=True, whole=True)
+    n_images = trained.config.protocol.n_images
+    assert n_images["test"] == 0
+    assert n_images["train"] + n_images["validation"] == trained.config.data.n_images
+    assert "no test part" in (tmp_path / "b" / "README.md").read_text()
+    with pytest.raises(DataError, match="no test part"):
+        evaluate(tmp_path / "b", DATA, out=tmp_path / "run")
+    with pytest.raises(UsageError, match="Nothing can be held out"):
+        train(DATA, out=tmp_path / "c", backbone="tiny", freeze=True, whole=True, hold_out=("x",))
 
 
 @pytest.mark.parametrize("inherited", ["teacher", "weights"])

@@ -31,6 +31,7 @@ class Dataset(ABC):
         caution: one sentence every figure on this data must carry, or "".
         independent: False where the images are copies of another set, so that no test on them counts.
         training_parts: the source's parts that may be trained on; None where the source names no parts.
+        ranking: the metric by which models are ranked on this data: its own challenge's, or macro F1.
         classes: class names in the order of the model's outputs.
         suspicious: those of `classes` that mean acute lymphoblastic leukemia.
         units: the split units this data supports, the most honest first.
@@ -43,6 +44,7 @@ class Dataset(ABC):
     caution: ClassVar[str] = ""
     independent: ClassVar[bool] = True
     training_parts: ClassVar[tuple[str, ...] | None] = None
+    ranking: ClassVar[str] = "f1_macro"
 
     classes: tuple[str, ...]
     suspicious: tuple[str, ...]

@@ -28,7 +28,7 @@ class Split:
     Attributes:
         unit: what was kept together: "patient", "field" or "random".
         seed: all randomness.
-        folds: of how many folds the test part is one; 0 where parts of the source are held out.
+        folds: of how many folds the test part is one; 0 where parts of the source are held out, or nothing is.
         fold: which one, from 0.
         parts: sample names, sorted, by "train", "validation" and "test".
         groups: block by sample name, for every sample in a part: what a bootstrap draws.
@@ -68,12 +68,13 @@ def make_split(
     fold: int = 0,
     hold_out: Sequence[str] = (),
     training_parts: Sequence[str] | None = None,
+    whole: bool = False,
 ) -> Split:
     """Divide labelled samples into train, validation and test; the order of `samples` does not matter.
 
     Without `hold_out` the test part is one fold of a stratified k-fold over blocks (scikit-learn's
     StratifiedGroupKFold; StratifiedKFold under `random`). With it the test part is those parts of the source,
-    and other samples that share a group with them are left out.
+    and other samples that share a group with them are left out. With `whole` there is no test part.
 
     Args:
         samples: all samples of the data set; unlabelled ones are left out.
@@ -84,6 +85,7 @@ def make_split(
         fold: in [0, folds).
         hold_out: parts of the source to test on.
         training_parts: parts of the source that may be trained on; None for all that are not held out.
+        whole: test on nothing, for a model that is to be used and whose figures come from other folds.
 
     Raises:
         UsageError: fold, folds, unit or hold_out name what is not there.
@@ -91,11 +93,13 @@ def make_split(
         LeakError: a group would be in two parts.
     """
     samples = sorted(samples, key=lambda sample: sample.name)
+    if whole and hold_out:
+        raise UsageError("Nothing can be held out of the whole.", hint="Give either --whole or --hold-out.")
     _check_usage(samples, groups, unit=unit, folds=folds, fold=fold, hold_out=hold_out)
     usable, held, excluded = _sorted_out(samples, hold_out=hold_out, training_parts=training_parts)
     table = _Table({s.name: s.label for s in samples if s.label is not None}, groups)
-    _check_enough(usable, held, table, folds=folds, hold_out=hold_out)
-    if hold_out:
+    _check_enough(usable, held, table, folds=2 if whole else folds, hold_out=hold_out)
+    if hold_out or whole:
         rest = _without_shared(usable, held, table, excluded=excluded)
     else:
         held = table.fold(usable, folds=folds, fold=fold, seed=seed)
@@ -110,8 +114,8 @@ def make_split(
     return Split(
         unit=unit,
         seed=seed,
-        folds=0 if hold_out else folds,
-        fold=0 if hold_out else fold,
+        folds=0 if hold_out or whole else folds,
+        fold=0 if hold_out or whole else fold,
         parts=parts,
         groups={name: groups.block[name] for part in PARTS for name in parts[part]},
         excluded=excluded,

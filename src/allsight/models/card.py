@@ -40,7 +40,7 @@ suspicious smear is sent for flow cytometry.
 | classes | {", ".join(config.classes)}; suspicious for ALL: {", ".join(config.suspicious) or "none named"} |
 | input | any RGB image, stretched to {config.preprocessing.size} × {config.preprocessing.size} pixels |
 | data | `{data.source}`, {data.n_images} images, fingerprint `{data.fingerprint[:16]}` |
-| split | {protocol.split}, seed {protocol.seed}, fold {protocol.fold} of {protocol.folds}; {counts} |
+| split | {protocol.split}, seed {protocol.seed}, {_test_part(config)}; {counts} |
 {caution}
 {_UNITS.get(protocol.split, "")} Which image was in which part stands in `split.csv`.
 
@@ -58,6 +58,15 @@ suspicious smear is sent for flow cytometry.
 
 Measure it: `allsight evaluate BUNDLE {data.source}`
 """
+
+
+def _test_part(config: BundleConfig) -> str:
+    protocol = config.protocol
+    if protocol.folds:
+        return f"fold {protocol.fold} of {protocol.folds}"
+    if protocol.hold_out:
+        return f"{' and '.join(protocol.hold_out)} held out"
+    return "parts as the source states them" if protocol.n_images.get("test") else "no test part"
 
 
 def _graphs(config: BundleConfig) -> str:

@@ -51,46 +51,52 @@ def write_report(folder: Path, *, bundle: Path | None = None, out: Path | None =
 def page(run: Run) -> str:
     """The page as HTML, the same text for the same records."""
     evaluation = run.evaluation
-    environment = _environment()
-    return environment.get_template("report.html").render(
-        run=run,
-        e=evaluation,
-        model=wording.name_of(evaluation.model),
-        data=wording.name_of(evaluation.data, keys=("source", "name", "data")),
-        sample=wording.sample(evaluation),
-        protocol=wording.split_in_words(evaluation),
-        controls_sentence=wording.controls_in_words(evaluation),
-        warnings=_warnings(evaluation),
-        overall=OVERALL,
-        per_class={name: PER_CLASS[name] for name in _PER_CLASS_SHOWN},
-        resamples=_resamples(evaluation),
-        percent=wording.PERCENT,
-        suspicion_titles=_SUSPICION_TITLES,
-        confusion=_confusion(evaluation),
-        plots=_plots(run),
-        audit=None if run.audit is None else summary_of(run.audit),
-        facts={
-            "Protocol": list(wording.facts(evaluation.protocol)),
-            "Software and machine": list(wording.facts(_without(evaluation.provenance, "command"))),
-            "Model": list(wording.facts(_without(run.card, "provenance") if run.card else evaluation.model)),
-        },
+    return (
+        environment()
+        .get_template("report.html")
+        .render(
+            run=run,
+            e=evaluation,
+            model=wording.name_of(evaluation.model),
+            data=wording.name_of(evaluation.data, keys=("source", "name", "data")),
+            sample=wording.sample(evaluation),
+            protocol=wording.split_in_words(evaluation),
+            controls_sentence=wording.controls_in_words(evaluation),
+            warnings=_warnings(evaluation),
+            overall=OVERALL,
+            per_class={name: PER_CLASS[name] for name in _PER_CLASS_SHOWN},
+            resamples=_resamples(evaluation),
+            percent=wording.PERCENT,
+            suspicion_titles=_SUSPICION_TITLES,
+            confusion=_confusion(evaluation),
+            plots=_plots(run),
+            audit=None if run.audit is None else summary_of(run.audit),
+            facts={
+                "Protocol": list(wording.facts(evaluation.protocol)),
+                "Software and machine": list(wording.facts(_without(evaluation.provenance, "command"))),
+                "Model": list(
+                    wording.facts(_without(run.card, "provenance") if run.card else evaluation.model)
+                ),
+            },
+        )
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """What turns records into pages: everything is escaped, and a name that is not there is an error."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    made = Environment(
         loader=PackageLoader("allsight.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         figure=wording.figure, interval=wording.interval, difference=wording.difference, words=wording.words
     )
-    return environment
+    return made
 
 
 def _warnings(evaluation: Evaluation) -> list[str]:

@@ -11,7 +11,8 @@ from allsight.core.errors import ImageError
 from allsight.data.effects import lab_statistics
 from allsight.data.loading import in_order
 from allsight.evaluate.shortcuts import features_of
-from allsight.evaluate.stress import damaged, of_another_class
+from allsight.evaluate.stress import damaged, of_another_class, stressed
+from allsight.verbs.controls import controls_when_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +20,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allsight.core.contracts import Dataset
+    from allsight.core.progress import Progress
     from allsight.core.records import Sample
+    from allsight.evaluate.document import Stressed
     from allsight.inference.cascade import Cascade
     from allsight.inference.predictor import Predictor
     from allsight.inference.trust import Judgement
+    from allsight.verbs.reading import Reading
+    from allsight.verbs.unseen import Chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +99,61 @@ class Damaged:
                 raise answer  # it was readable a moment ago
             answers[sample.name] = answer.judgement
         return Tried(answers, features)
+
+
+def stress_tests(
+    predictor: Predictor | Cascade,
+    reading: Reading,
+    dataset: Dataset,
+    chosen: Chosen,
+    kept: Sequence[Sample],
+    tests: Sequence[tuple[str, int]],
+    *,
+    controls: bool,
+    seed: int,
+    resamples: int,
+    progress: Progress,
+) -> list[Stressed]:
+    """The images once more with each damage; the controls are asked about the same ones.
+
+    Args:
+        predictor: the model.
+        reading: what counts as right.
+        dataset: reads the images.
+        chosen: what the model may be judged on, and what it learned from.
+        kept: the images it was asked about.
+        tests: (damage, severity), as `stress.damages_of` gives them.
+        controls: whether to ask them; they need to know what the model learned from.
+        seed: of damages, controls and bootstrap.
+        resamples: of the bootstrap.
+        progress: told of each damage.
+    """
+    if not tests:
+        return []
+    images = Damaged(dataset, kept, labels=reading.labels(kept), hashes=chosen.hashes, seed=seed)
+    with_controls = controls and bool(chosen.training)
+    tried = []
+    for done, (damage, severity) in enumerate(tests):
+        progress("damages", done, len(tests))
+        tried.append(images.tried(predictor, damage, severity, with_features=with_controls))
+    progress("damages", len(tests), len(tests))
+    asked = (
+        controls_when_damaged(reading, dataset, chosen, kept, [once.features for once in tried], seed=seed)
+        if with_controls
+        else {}
+    )
+    found = []
+    for i, ((damage, severity), once) in enumerate(zip(tests, tried, strict=True)):
+        here = slice(i * len(kept), (i + 1) * len(kept))
+        found.append(
+            stressed(
+                reading.predictions(kept, once.answers, chosen.groups),
+                damage,
+                severity,
+                answered=np.array([once.answers[s.name].verdict == "answer" for s in kept]),
+                controls={name: p[here] for name, p in asked.items()},
+                seed=seed,
+                resamples=resamples,
+            )
+        )
+    return found

@@ -14,7 +14,7 @@ from allsight.data.images import image_paths, read_image
 from allsight.data.source import open_dataset
 from allsight.evaluate.document import Evaluation
 from allsight.models.bundle import read_config, read_split
-from allsight.verbs.evaluate import EVALUATION_FILE
+from allsight.verbs.run_files import EVALUATION_FILE
 from allsight.verbs.unseen import choose
 
 if TYPE_CHECKING:

@@ -92,6 +92,7 @@ def train(
     folds: int = 5,
     fold: int = 0,
     hold_out: Sequence[str] = (),
+    whole: bool = False,
     size: int | None = None,
     teacher: str | Path | None = None,
     settings: FineTuning | None = None,
@@ -115,6 +116,7 @@ def train(
         folds: the test part is one of so many.
         fold: which one.
         hold_out: the source's own parts that are the test instead of a fold, such as ("prelim_test",).
+        whole: no test part: for a model that is to be used, after other folds have said how good it is.
         size: side of the network's input in pixels; by default as published.
         teacher: folder of a bundle whose soft answers are learned from beside the labels; it must not have learned
             from what this training holds back. Not with `freeze`.
@@ -145,7 +147,14 @@ def train(
     kind = catalog.load(Backbone, backbone)
     dataset = open_dataset(data)
     material = _divide(
-        dataset, split=split, seed=seed, folds=folds, fold=fold, hold_out=tuple(hold_out), progress=progress
+        dataset,
+        split=split,
+        seed=seed,
+        folds=folds,
+        fold=fold,
+        hold_out=tuple(hold_out),
+        whole=whole,
+        progress=progress,
     )
     start_from = weights or ("packaged" if kind.packaged else "imagenet")
     settings = settings or FineTuning()
@@ -250,6 +259,7 @@ def _divide(
     folds: int,
     fold: int,
     hold_out: tuple[str, ...],
+    whole: bool,
     progress: Progress,
 ) -> _Material:
     unit = dataset.units[0] if split in (None, STATED) else str(split)
@@ -264,7 +274,9 @@ def _divide(
     if split == STATED:
         made = stated_split(samples, groups, stated=dataset.parts())
     else:
-        made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
+        made = make_split(
+            samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out, whole=whole
+        )
     named = {name: f"unreadable: {error}" for name, error in bad.items()}
     return _Material(dataset, hashes, data_fingerprint(dataset, hashes), made, {**made.excluded, **named})
 

@@ -57,17 +57,11 @@ def choose(
 
     Raises:
         UsageError: no such part, or none on this data.
-        DataError: nothing is left, or there are classes the model does not know.
+        DataError: nothing is left.
         RefusedError: the data is made of copies of another set and tells nothing new.
     """
     if part not in PARTS:
         raise UsageError(f"There is no part called {part!r}.", hint=f"Choose one of {', '.join(PARTS)}.")
-    unknown = sorted({s.label for s in dataset.samples if s.label} - set(config.classes))
-    if unknown:
-        raise DataError(
-            f"The data has classes the model does not know: {', '.join(unknown)}.",
-            hint=f"It knows {', '.join(config.classes)}.",
-        )
     hashes = content_hashes(dataset, progress=progress)
     if data_fingerprint(dataset, hashes) == config.data.fingerprint:
         return _own(config, rows, dataset, part=part, hashes=hashes)
@@ -87,6 +81,11 @@ def _own(
     """The part of the bundle's own data, as its split.csv has it."""
     by_name = {s.name: s for s in dataset.samples}
     protocol = config.protocol
+    if not any(r.part == part for r in rows):
+        raise DataError(
+            f"The bundle's split has no {part} part.",
+            hint="It was trained on the whole of this data; bundles of its folds can be judged on it.",
+        )
     facts = {
         "split": protocol.split,
         "seed": protocol.seed,

@@ -11,6 +11,7 @@ import typer
 from allsight.cli.console import SOME_FAILED, AsJson, progress_bar, say, show
 
 if TYPE_CHECKING:
+    from allsight.models.training.settings import FineTuning
     from allsight.verbs.train import Trained
 
 
@@ -36,6 +37,9 @@ def train(
     fold: Annotated[int | None, typer.Option(min=0, help="Which one. [0]")] = None,
     hold_out: Annotated[
         str | None, typer.Option(help="The source's own parts as test, such as prelim_test.")
+    ] = None,
+    whole: Annotated[
+        bool | None, typer.Option("--whole/--no-whole", help="No test part: for a model that is to be used.")
     ] = None,
     size: Annotated[
         int | None, typer.Option(min=8, help="Side of the network's input. [as published]")
@@ -69,6 +73,7 @@ def train(
         "folds": folds,
         "fold": fold,
         "hold_out": hold_out.split(",") if hold_out else None,
+        "whole": whole,
         "size": size,
         "teacher": teacher,
     }
@@ -101,6 +106,13 @@ def train(
         raise typer.Exit(SOME_FAILED)
 
 
+def settings_of(config: Path | None) -> FineTuning:
+    """The settings of the fine-tuning alone: the defaults, and over them what the file says."""
+    from allsight.models.training.settings import FineTuning
+
+    return FineTuning.model_validate(_settings(config, {}, {})["settings"])
+
+
 def _settings(config: Path | None, given: dict[str, Any], tuning: dict[str, Any]) -> dict[str, Any]:
     """Defaults, then the file, then what was typed."""
     from pydantic import ValidationError
@@ -117,6 +129,7 @@ def _settings(config: Path | None, given: dict[str, Any], tuning: dict[str, Any]
         "folds": 5,
         "fold": 0,
         "hold_out": [],
+        "whole": False,
         "size": None,
         "teacher": None,
         "settings": FineTuning().model_dump(mode="json"),
@@ -145,10 +158,10 @@ def _settings(config: Path | None, given: dict[str, Any], tuning: dict[str, Any]
 
 
 def _summary(trained: Trained) -> str:
-    protocol = trained.config.protocol
+    protocol, source = trained.config.protocol, trained.config.data.source
+    verb = "evaluate" if protocol.n_images.get("test") else "export"
     parts = ", ".join(f"{part} {n}" for part, n in protocol.n_images.items())
     return (
-        f"{trained.bundle}: {trained.config.backbone} on {trained.config.data.source}, "
-        f"split by {protocol.split} ({parts})\n"
-        f"next: allsight evaluate {trained.bundle} {trained.config.data.source}"
+        f"{trained.bundle}: {trained.config.backbone} on {source}, split by {protocol.split} ({parts})\n"
+        f"next: allsight {verb} {trained.bundle} {source if verb == 'evaluate' else '--to openvino --int8'}"
     )

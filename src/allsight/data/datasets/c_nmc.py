@@ -108,6 +108,7 @@ class CNmc(Dataset):
     """
 
     training_parts = FOLDS
+    ranking = "f1_weighted"
 
     samples: tuple[Sample, ...]
     left_out: Mapping[str, str]

