@@ -89,3 +89,43 @@ def test_stain_jitter_of_nothing_is_nothing(pictures: list[Image]) -> None:
 def test_more_haematoxylin_is_darker(pictures: list[Image]) -> None:
     more = effects.jitter_stain(pictures[0], factors=np.array([1.5, 1, 1]), shifts=np.zeros(3))
     assert more.mean() < pictures[0].mean()
+
+
+def test_rotation_turns_counter_clockwise() -> None:
+    image = np.zeros((65, 65, 3), np.uint8)
+    image[32, 48] = 255
+    assert (effects.rotate(image, 90.0)[16, 32] > 200).all()
+    assert (effects.rotate(image, 0.0) == image).all()
+
+
+def test_a_coarser_camera_keeps_the_mean_and_loses_detail() -> None:
+    image = np.indices((64, 64)).sum(axis=0)[..., None].repeat(3, axis=2).astype(np.uint8) % 2 * 200
+    found = effects.coarsen(image, 2.0)
+    assert found.shape == image.shape
+    assert found.std() < 2
+    assert abs(found.mean() - image.mean()) < 1
+
+
+def test_light_falls_off_along_its_direction() -> None:
+    image = np.full((32, 64, 3), 200, np.uint8)
+    found = effects.shade(image, 0.5, direction=0.0)
+    assert (found[:, 0] == 200).all()
+    assert (found[:, -1] == 100).all()
+    assert (np.diff(found[0, :, 0].astype(int)) <= 0).all()
+
+
+def test_jpeg_of_high_quality_changes_little_and_of_low_quality_much(pictures: list[Image]) -> None:
+    image = pictures[0][:, ::-1]  # a view with a negative stride
+    good, bad = (np.abs(effects.jpeg(image, q).astype(int) - image).mean() for q in (95, 10))
+    assert good < 3 < bad
+    assert effects.jpeg(np.full((16, 16, 3), (200, 100, 50), np.uint8), 95)[8, 8].tolist() == pytest.approx(
+        [200, 100, 50], abs=3
+    )  # red stays red
+
+
+def test_dust_only_darkens(pictures: list[Image]) -> None:
+    found = effects.dust(pictures[0], 10, rng=np.random.default_rng(1))
+    assert (found.astype(int) <= pictures[0].astype(int) + 1).all()
+    darker = (pictures[0].astype(int) - found > 20).any(axis=2).mean()
+    assert 0.001 < darker < 0.5
+    assert (effects.dust(pictures[0], 0, rng=np.random.default_rng(1)) == pictures[0]).all()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,9 +13,8 @@ from allsight.data.datasets.synthetic import Synthetic
 from allsight.data.effects import lab_statistics
 from allsight.data.transforms import Augmentation, augment
 
-OFF = dict.fromkeys(
-    ("flip", "hide_corner", "zoom", "stain", "stain_shift", "recolour", "gain", "grey", "blur", "noise"), 0.0
-)
+CHANCES = ("flip", "hide_corner", "recolour", "grey", "blur", "shade", "dust", "jpeg")
+OFF: dict[str, Any] = dict.fromkeys((*CHANCES, "zoom", "stain", "stain_shift", "gain", "noise"), 0.0)
 NOTHING = Augmentation(turn=False, **OFF)
 
 
@@ -51,6 +52,9 @@ def test_everything_off_is_the_image(picture: NDArray[np.uint8]) -> None:
         {"grey": 1.0},
         {"blur": 1.0},
         {"noise": 0.05},
+        {"shade": 1.0},
+        {"dust": 1.0},
+        {"jpeg": 1.0},
     ],
 )
 def test_each_setting_changes_the_image(picture: NDArray[np.uint8], settings: dict[str, float]) -> None:

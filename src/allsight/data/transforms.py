@@ -31,7 +31,13 @@ class Augmentation(BaseModel):
         grey: probability that only luminance is left.
         blur: probability of a blur.
         blur_most: largest standard deviation of the blur, in pixels of an image of 224 pixels.
+        shade: probability that light falls off across the field.
+        shade_most: largest share of the light that is then missing at the far side.
+        dust: probability of dark specks.
+        dust_most: largest number of them.
         noise: largest standard deviation of normal noise, in units of full scale.
+        jpeg: probability of lossy compression.
+        jpeg_least: lowest quality of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +53,13 @@ class Augmentation(BaseModel):
     grey: float = Field(default=0.15, ge=0, le=1)
     blur: float = Field(default=0.4, ge=0, le=1)
     blur_most: float = Field(default=2.2, ge=0, le=20)
-    noise: float = Field(default=0.03, ge=0, le=1)
+    shade: float = Field(default=0.3, ge=0, le=1)
+    shade_most: float = Field(default=0.6, ge=0, le=1)
+    dust: float = Field(default=0.15, ge=0, le=1)
+    dust_most: int = Field(default=20, ge=0, le=1000)
+    noise: float = Field(default=0.05, ge=0, le=1)
+    jpeg: float = Field(default=0.25, ge=0, le=1)
+    jpeg_least: int = Field(default=15, ge=1, le=95)
 
 
 def augment(
@@ -84,6 +96,10 @@ def augment(
     sigma, deviation = rng.random(2) * (settings.blur_most * min(image.shape[:2]) / 224, settings.noise)
     other = float(rng.random())
     grain = np.random.default_rng(rng.integers(2**63))
+    shade, dust, jpeg = rng.random(3)
+    depth, direction = rng.random(2) * (settings.shade_most, 2 * np.pi)
+    specks, quality = int(rng.integers(settings.dust_most + 1)), int(rng.integers(settings.jpeg_least, 96))
+    fall = np.random.default_rng(rng.integers(2**63))
 
     if overlay is not None and hide < settings.hide_corner:
         for box in overlay.mirrored():
@@ -98,10 +114,16 @@ def augment(
         image = effects.gain(image, gains)
     if grey < settings.grey:
         image = effects.grey(image)
+    if shade < settings.shade:
+        image = effects.shade(image, depth, direction=direction)
+    if dust < settings.dust:
+        image = effects.dust(image, specks, rng=fall)
     if blur < settings.blur:
         image = effects.blur(image, sigma)
     if settings.noise:
         image = effects.noise(image, deviation, rng=grain)
+    if jpeg < settings.jpeg:
+        image = effects.jpeg(image, quality)
     if flip < settings.flip:
         image = image[:, ::-1]
     if settings.turn:

@@ -118,6 +118,14 @@ def test_early_stopping_keeps_the_best_epoch(noise: Noise, tmp_path: Path) -> No
     assert len(history) == best + 3 < 9
 
 
+def test_without_patience_the_last_epoch_is_kept(noise: Noise, tmp_path: Path) -> None:
+    run(noise, tmp_path, settings=SETTINGS)
+    checkpoint = read_checkpoint(tmp_path)
+    assert checkpoint is not None
+    assert checkpoint.state["best_epoch"] == SETTINGS.epochs - 1
+    assert [p.name for p in tmp_path.glob("best-*")] == [f"best-{SETTINGS.epochs - 1:04d}.safetensors"]
+
+
 def test_a_checkpoint_of_another_training_is_not_resumed(noise: Noise, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(noise, tmp_path, stop_at=3)

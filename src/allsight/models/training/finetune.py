@@ -86,12 +86,12 @@ def finetune(
     checkpoint_seconds: float = 30.0,
     progress: Progress = silent,
 ) -> list[dict[str, float]]:
-    """Train in place; afterwards the classifier holds the weights of the best epoch.
+    """Train in place; afterwards the classifier holds the weights of the last epoch, or with patience of the best.
 
     Args:
         classifier: network with its starting weights and a fresh head.
         train: images learned from.
-        validation: images that choose the epoch.
+        validation: images that every epoch is tried on.
         settings: of the optimisation.
         seed: all randomness.
         folder: where checkpoints lie while it runs.
@@ -310,7 +310,7 @@ class _Run:
             }
         )
         self.at.loss_sum, self.at.correct, self.at.seen, self.at.seconds = 0.0, 0, 0, 0.0
-        if loss < self.at.best_loss:
+        if loss < self.at.best_loss or not self.settings.patience:
             self.at.best_loss, self.at.best_epoch = loss, epoch
             self.at.best_file = save_best(self.folder, self.classifier, epoch=epoch)
 

@@ -24,7 +24,8 @@ class FineTuning(BaseModel):
         label_smoothing: of the cross-entropy.
         dropout: on the embedding.
         class_weights: weight classes by the inverse of their frequency.
-        patience: epochs without a better validation loss before it stops; 0 never stops early.
+        patience: epochs without a better validation loss before it stops and goes back to the best epoch; 0 trains
+            all epochs and keeps the last, which few validation groups cannot beat by choosing.
         teacher_weight: share of the teacher in the loss, where there is one; the rest is the labels'.
         teacher_temperature: softens the answers of both.
         precision: "auto" is bf16 on a GPU and fp32 on a CPU, where bf16 is slower.
@@ -41,7 +42,7 @@ class FineTuning(BaseModel):
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     class_weights: bool = True
-    patience: int = Field(default=5, ge=0)
+    patience: int = Field(default=0, ge=0)
     teacher_weight: float = Field(default=0.7, ge=0, le=1)
     teacher_temperature: float = Field(default=2.0, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
