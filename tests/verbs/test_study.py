@@ -19,6 +19,7 @@ from sklearn.metrics import accuracy_score
 
 from allsight.cli.main import main
 from allsight.core.errors import UsageError
+from allsight.models.bundle import read_config
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.run_files import PREDICTIONS_FILE
 from allsight.verbs.study import Studied, study
@@ -93,6 +94,20 @@ def test_networks_and_other_data_are_added_to_a_study(tmp_path: Path) -> None:
     assert pair.difference["accuracy"].value == pytest.approx(gap)
     (elsewhere,) = both.elsewhere
     assert (elsewhere.data, elsewhere.n_images) == (other, 24)
+
+
+def test_a_model_for_use_carries_the_figures_of_its_folds(studied: Studied) -> None:
+    found = study(DATA, out=studied.out, splits=("patient",), whole=True, **ARGUMENTS).study
+    place = studied.out / "bundles" / "tiny-frozen-patient-s0-whole"
+    config = read_config(place)
+    row = found.rows[0]
+    accuracy = row.metrics["accuracy"]
+    assert config.figures["metrics"]["accuracy"] == [accuracy.value, accuracy.low, accuracy.high]  # type: ignore[index,call-overload]
+    assert config.protocol.n_images["test"] == 0
+    card = (place / "README.md").read_text()
+    assert f"{accuracy.value:.4f}" in card
+    assert "all 3 folds, 96 images in 24 groups, by patient" in card
+    assert "Gaussian blur" in card
 
 
 def test_what_was_trained_otherwise_is_not_passed_off(studied: Studied) -> None:

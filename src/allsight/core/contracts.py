@@ -29,6 +29,7 @@ class Dataset(ABC):
         folder: the package that holds the plug-ins of this kind.
         overlay: the corner in which the source burnt something in (a scale bar), or None.
         caution: one sentence every figure on this data must carry, or "".
+        licence: what is known of the terms of its images, or "".
         independent: False where the images are copies of another set, so that no test on them counts.
         training_parts: the source's parts that may be trained on; None where the source names no parts.
         ranking: the metric by which models are ranked on this data: its own challenge's, or macro F1.
@@ -42,6 +43,7 @@ class Dataset(ABC):
     folder: ClassVar[str] = "allsight.data.datasets"
     overlay: ClassVar[Box | None] = None
     caution: ClassVar[str] = ""
+    licence: ClassVar[str] = ""
     independent: ClassVar[bool] = True
     training_parts: ClassVar[tuple[str, ...] | None] = None
     ranking: ClassVar[str] = "f1_macro"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from allsight.core import catalog
 from allsight.core.contracts import Backbone
-from allsight.core.errors import BundleError
+from allsight.core.errors import BundleError, UsageError
 from allsight.core.files import whole_file, write_text
 from allsight.models.preprocessing import Preprocessing
 
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 MODEL_FILE, CONFIG_FILE, SPLIT_FILE, CARD_FILE = "model.safetensors", "config.json", "split.csv", "README.md"
 ONNX_FILE, OPENVINO_FOLDER = "model.onnx", "openvino"  # exported graphs, where there are any
+BUILTIN = "builtin"
+"""What the model that ships is called wherever a bundle is asked for."""
+
+_SHIPPED = Path(__file__).parents[1] / BUILTIN
 _SPLIT_COLUMNS = ("name", "sha256", "label", "part", "group")
 
 
@@ -41,6 +45,7 @@ class DataFacts(_Record):
     fingerprint: str
     n_images: int
     caution: str = ""
+    licence: str = ""
 
 
 class Protocol(_Record):
@@ -95,6 +100,7 @@ class BundleConfig(_Record):
         trust: calibration, thresholds and distances, as `inference.trust` wrote them.
         provenance: versions, commit, machine, command.
         cascade: a larger network that helps out, or None.
+        figures: what a study found for this way of training on parts that it had not learned from; {} where none did.
         exports: by graph ("onnx fp32", "openvino int8", …), how it was found to answer beside PyTorch.
     """
 
@@ -112,12 +118,35 @@ class BundleConfig(_Record):
     trust: dict[str, JsonValue] | None = None
     provenance: dict[str, JsonValue]
     cascade: CascadeFacts | None = None
+    figures: dict[str, JsonValue] = {}
     exports: dict[str, dict[str, JsonValue]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in the order of the outputs."""
         return tuple(self.id2label[i] for i in range(len(self.id2label)))
+
+
+def bundle_folder(bundle: str | Path) -> Path:
+    """The folder of a bundle: of the one that ships where the string "builtin" is given; a `Path` is always a folder.
+
+    >>> bundle_folder("runs/mine").name, bundle_folder("./builtin") == bundle_folder("builtin")
+    ('mine', False)
+    """
+    return _SHIPPED if bundle == BUILTIN else Path(bundle)
+
+
+def own_folder(bundle: str | Path) -> Path:
+    """The folder of a bundle that is to be written into.
+
+    Raises:
+        UsageError: it is the one that ships, which belongs to the installation.
+    """
+    if bundle == BUILTIN:
+        raise UsageError(
+            "The model that ships cannot be changed.", hint=f"Copy it first: cp -r {_SHIPPED} MY-BUNDLE"
+        )
+    return Path(bundle)
 
 
 @dataclass(frozen=True, slots=True)

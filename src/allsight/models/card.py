@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from allsight.models.bundle import BundleConfig
@@ -40,6 +40,7 @@ suspicious smear is sent for flow cytometry.
 | classes | {", ".join(config.classes)}; suspicious for ALL: {", ".join(config.suspicious) or "none named"} |
 | input | any RGB image, stretched to {config.preprocessing.size} × {config.preprocessing.size} pixels |
 | data | `{data.source}`, {data.n_images} images, fingerprint `{data.fingerprint[:16]}` |
+| licence of the images | {data.licence or "not known here"} |
 | split | {protocol.split}, seed {protocol.seed}, {_test_part(config)}; {counts} |
 {caution}
 {_UNITS.get(protocol.split, "")} Which image was in which part stands in `split.csv`.
@@ -48,7 +49,7 @@ suspicious smear is sent for flow cytometry.
 
 {settings}
 
-{_cascade(config)}{_graphs(config)}## Limits
+{_figures(config)}{_cascade(config)}{_graphs(config)}## Limits
 
 - It knows the laboratory it was trained on. On another microscope, stain or scale its answers mean nothing until they
   have been measured there: `allsight evaluate BUNDLE DATA`.
@@ -67,6 +68,42 @@ def _test_part(config: BundleConfig) -> str:
     if protocol.hold_out:
         return f"{' and '.join(protocol.hold_out)} held out"
     return "parts as the source states them" if protocol.n_images.get("test") else "no test part"
+
+
+def _figures(config: BundleConfig) -> str:
+    """What a study found for this way of training; "" where none did."""
+    found: Any = config.figures
+    if not found:
+        return ""
+    metrics = "\n".join(f"| {name} | {_interval(of)} |" for name, of in found["metrics"].items())
+    controls = "; ".join(f"{name} {_interval(of)}" for name, of in found["controls"].items())
+    stress = "\n".join(
+        f"| {s['meaning']} | {s['accuracy']:.4f} | {_shown(s['answered'])} |" for s in found["stress"]
+    )
+    damaged = f"""Damaged on the way, mean of the folds:
+
+| damage | accuracy | answered |
+|---|---|---|
+{stress}
+
+"""
+    return f"""## Figures
+
+Of {found["models"]} trained in this way on other parts of the data: {found["tested"]}, 95 % intervals from
+a bootstrap over groups. This model itself has seen all of the data and cannot be measured on it.
+
+| metric | value |
+|---|---|
+{metrics}
+
+Without looking at cells, accuracy: {controls or "not measured"}.
+
+{damaged if stress else ""}"""
+
+
+def _interval(found: Any) -> str:
+    value, low, high = found
+    return f"{value:.4f}" if low is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 
 def _graphs(config: BundleConfig) -> str:

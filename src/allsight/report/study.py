@@ -30,7 +30,7 @@ def csv_rows(study: Study) -> Iterator[list[str]]:
             row.backbone,
             row.recipe,
             row.split,
-            _folds(row),
+            in_words(row),
             str(row.n_images),
             str(row.n_groups),
         ]
@@ -53,7 +53,7 @@ def _figures(row: Row) -> Iterator[tuple[str, Estimate]]:
             yield f"control {control}: {name}", estimate
 
 
-def _folds(row: Row) -> str:
+def in_words(row: Row) -> str:
     """Which test parts, and of how many."""
     if row.of_folds and len(row.folds) == row.of_folds:
         return f"all {row.of_folds} folds"
@@ -113,7 +113,7 @@ def _main_table(study: Study) -> str:
                 row.backbone,
                 row.recipe,
                 row.split,
-                f"{_folds(row)}: {row.n_images} in {row.n_groups} groups",
+                f"{in_words(row)}: {row.n_images} in {row.n_groups} groups",
             ]
             cells += [f"{row.parameters / 1e6:.1f}", *(_told(row.metrics[m], m) for m in shown)]
             cells += [f"{times[g]:.1f}" if g in times else "" for g in graphs]
@@ -167,7 +167,7 @@ def study_page(study: Study) -> str:
             titles=_TITLES,
             shown=[m for m in METRICS if m != "f1_weighted" or study.ranking == m],
             compared=COMPARED,
-            folds=_folds,
+            folds=in_words,
             graphs=sorted({graph for times in study.times.values() for graph in times}),
             damages=list(
                 dict.fromkeys((d.damage, d.severity, d.meaning) for row in study.rows for d in row.stress)

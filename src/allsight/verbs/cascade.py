@@ -17,7 +17,14 @@ from allsight.data.source import open_dataset
 from allsight.inference.cascade import believed_share, fit_threshold
 from allsight.inference.parity import outputs_of
 from allsight.inference.predictor import Predictor
-from allsight.models.bundle import CARD_FILE, CascadeFacts, read_split, write_config
+from allsight.models.bundle import (
+    CARD_FILE,
+    CascadeFacts,
+    bundle_folder,
+    own_folder,
+    read_split,
+    write_config,
+)
 from allsight.models.card import model_card
 from allsight.verbs.unseen import choose
 
@@ -71,7 +78,7 @@ def cascade(
         UsageError: one and the same bundle, or different classes.
         DataError: no validation image is left that neither has learned from.
     """
-    folder, place = Path(small), Path(large)
+    folder, place = own_folder(small), bundle_folder(large)
     if folder.resolve() == place.resolve():
         raise UsageError("A cascade needs two different bundles.")
     first, second = (Predictor.open(f, runtime=runtime, precision=precision) for f in (folder, place))

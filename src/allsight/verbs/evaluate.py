@@ -17,7 +17,7 @@ from allsight.evaluate.document import Evaluation
 from allsight.evaluate.evaluation import Context, evaluate_predictions
 from allsight.evaluate.stress import damages_of
 from allsight.inference.cascade import open_answering
-from allsight.models.bundle import BundleConfig, read_split
+from allsight.models.bundle import BundleConfig, bundle_folder, read_split
 from allsight.verbs.controls import controls_of
 from allsight.verbs.damaged import stress_tests
 from allsight.verbs.reading import reading_of
@@ -98,7 +98,7 @@ def evaluate(
     'patient'
     """
     tests = damages_of(stress)
-    folder = Path(bundle)
+    folder = bundle_folder(bundle)
     predictor = open_answering(folder, runtime=runtime, precision=precision)
     dataset = open_dataset(data)
     reading = reading_of(predictor.config, dataset)

@@ -21,6 +21,7 @@ from allsight.explain.scoring import Explained, Scores, explain_image, score_ima
 from allsight.explain.swift import swift
 from allsight.inference.choice import open_runtime
 from allsight.inference.predictor import Failure, Predictor
+from allsight.models.bundle import bundle_folder
 from allsight.verbs.subjects import Subject, of_data, of_files, of_run
 
 if TYPE_CHECKING:
@@ -174,9 +175,10 @@ def explain(
     >>> [h.method for h in found.heatmaps]
     ['cam', 'cam']
     """
+    place = bundle_folder(bundle)
     chosen = explainers(methods, settings=settings)
     opened = _open(
-        Path(bundle),
+        place,
         runtime=runtime or ("pytorch" if score else None),  # scores explain again, and shuffle weights
         precision=precision,
         gradients=score or _need_gradients(chosen),
@@ -192,9 +194,7 @@ def explain(
         raise UsageError("Give image files, or data, or a run: one of them.")
     protocol: dict[str, Any] = {}
     if data is not None:
-        subjects, protocol = of_data(
-            Path(bundle), data, part=split, limit=limit, seed=seed, progress=progress
-        )
+        subjects, protocol = of_data(place, data, part=split, limit=limit, seed=seed, progress=progress)
     else:
         subjects = (of_files(paths) if run is None else of_run(Path(run)))[:limit]
     folder = Path(out) if out is not None else (Path() if run is None else Path(run)) / FOLDER

@@ -20,7 +20,15 @@ from allsight.inference.precision import FP32, INT8
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
-from allsight.models.bundle import CARD_FILE, ONNX_FILE, BundleConfig, read_config, read_split, write_config
+from allsight.models.bundle import (
+    CARD_FILE,
+    ONNX_FILE,
+    BundleConfig,
+    own_folder,
+    read_config,
+    read_split,
+    write_config,
+)
 from allsight.models.card import model_card
 from allsight.verbs.subjects import evenly
 from allsight.verbs.unseen import choose
@@ -103,7 +111,7 @@ def export(
         raise UsageError(f"There is no target called {unknown[0]!r}.", hint=f"Known: {', '.join(TARGETS)}.")
     if int8 and "openvino" not in to:
         raise UsageError("int8 graphs are for OpenVINO.", hint="Add --to openvino.")
-    folder = Path(bundle)
+    folder = own_folder(bundle)
     config = read_config(folder)
     material = _Material.of(folder, config, data=data, images=images, seed=seed, progress=progress)
     work = _Work(folder, config, material, progress)

@@ -11,6 +11,7 @@ from allsight.core.progress import Progress, silent
 from allsight.data.images import image_paths, read_image
 from allsight.inference.cascade import open_answering
 from allsight.inference.predictor import Failure, Prediction
+from allsight.models.bundle import bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +82,7 @@ def predict(
     'no-such-file.png'
     """
     paths = image_paths(Path(p) for p in images)
-    answering = open_answering(Path(bundle), runtime=runtime, precision=precision)
+    answering = open_answering(bundle_folder(bundle), runtime=runtime, precision=precision)
     predictions: list[Prediction] = []
     failed: list[Failure] = []
     for done, (path, answer) in enumerate(answering.answers(paths, read=read_image, batch=batch), start=1):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from allsight.core.errors import DataError
+from allsight.models.bundle import bundle_folder
 from allsight.report.page import write_report
 
 
@@ -30,5 +31,7 @@ def report(run: str | Path, *, bundle: str | Path | None = None, out: str | Path
             f"{str(folder)!r} is not a folder.", hint="Give the folder that `allsight evaluate` wrote."
         )
     return write_report(
-        folder, bundle=None if bundle is None else Path(bundle), out=None if out is None else Path(out)
+        folder,
+        bundle=None if bundle is None else bundle_folder(bundle),
+        out=None if out is None else Path(out),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +19,18 @@ from allsight.data.source import open_dataset
 from allsight.evaluate.claims import claims_on
 from allsight.evaluate.document import Evaluation
 from allsight.evaluate.study import Elsewhere, Missing, Study, Tested, row_of, versus
-from allsight.models.bundle import CONFIG_FILE, MODEL_FILE, BundleConfig, read_config
+from allsight.models.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    MODEL_FILE,
+    BundleConfig,
+    bundle_folder,
+    read_config,
+    write_config,
+)
+from allsight.models.card import model_card
 from allsight.models.training.settings import FineTuning
-from allsight.report.study import csv_rows, study_page, tables
+from allsight.report.study import csv_rows, in_words, study_page, tables
 from allsight.verbs.evaluate import evaluate
 from allsight.verbs.run_files import EVALUATION_FILE, read_predictions
 from allsight.verbs.train import train
@@ -64,8 +73,12 @@ class _Cell:
     hold_out: tuple[str, ...]
 
     @property
+    def is_whole(self) -> bool:
+        return self.fold is None and not self.hold_out
+
+    @property
     def name(self) -> str:
-        where = f"f{self.fold}" if self.fold is not None else "-".join(self.hold_out)
+        where = f"f{self.fold}" if self.fold is not None else "-".join(self.hold_out) or "whole"
         return f"{self.backbone}-{self.recipe}-{self.split}-s{self.seed}-{where}"
 
 
@@ -83,6 +96,7 @@ def study(
     folds: int = 5,
     only_folds: Sequence[int] = (),
     hold_out: Sequence[str] = (),
+    whole: bool = False,
     bundles: Sequence[str | Path] = (),
     elsewhere: Sequence[str] = (),
     stress: str = "none",
@@ -108,6 +122,7 @@ def study(
         folds: of how many one is the test part.
         only_folds: which of them; by default all.
         hold_out: the source's own parts to test on, one after the other, instead of folds; "a+b" is two at once.
+        whole: also train each network on all of the data, for use, with this study's figures in its card.
         bundles: trained already, on this data; tested and put into the table like the others.
         elsewhere: other DATA to try every model on.
         stress: "usual" or "all" damages, as in `evaluate`.
@@ -137,7 +152,8 @@ def study(
     missing: list[Missing] = []
     total = len(cells) + len(bundles)
     todo = [(cell.name, folder / BUNDLES / cell.name) for cell in cells]
-    todo += [(read_config(Path(b)).name, Path(b)) for b in bundles]
+    given = [bundle_folder(b) for b in bundles]
+    todo += [(read_config(place).name, place) for place in given]
     for done, (name, place) in enumerate(todo):
         progress("study", done, total)
         try:
@@ -161,17 +177,31 @@ def study(
             raise
         except AllsightError as error:
             missing.append(Missing(name, str(error)))
+    if whole:
+        for cell in _wholes(cells):
+            _train(
+                cell,
+                data,
+                folder / BUNDLES / cell.name,
+                weights=weights,
+                size=size,
+                folds=folds,
+                settings=settings,
+                progress=progress,
+            )
     progress("study", total, total)
     found = _together(
         folder,
         data,
         dataset,
-        bundles=[Path(b) for b in bundles],
+        bundles=given,
         times={} if benchmark is None else _times(Path(benchmark)),
         missing=missing,
         resamples=resamples,
     )
     _write(folder, found)
+    for cell in _wholes(cells) if whole else ():
+        _tell(folder / BUNDLES / cell.name, found)
     return Studied(folder, found)
 
 
@@ -181,6 +211,33 @@ def _write(folder: Path, found: Study) -> None:
         csv.writer(file, lineterminator="\n").writerows(csv_rows(found))
     write_text(folder / TABLES_FILE, tables(found))
     write_text(folder / PAGE_FILE, study_page(found))
+
+
+def _wholes(cells: Sequence[_Cell]) -> list[_Cell]:
+    """One training on all of the data for each network and seed, divided as the first split is."""
+    first = [cell for cell in cells if cell.split == cells[0].split]
+    return list(dict.fromkeys(replace(cell, fold=None, hold_out=()) for cell in first))
+
+
+def _tell(place: Path, found: Study) -> None:
+    """Write into a model for use what was found of its kind."""
+    config = read_config(place)
+    name = row_name(config)
+    row = next((row for row in found.rows if row.name == name), None)
+    if row is None:
+        return
+    figures: dict[str, Any] = {
+        "models": f"{len(row.folds)} model{'s' * (len(row.folds) > 1)}",
+        "tested": f"{in_words(row)}, {row.n_images} images in {row.n_groups} groups, by {row.split}",
+        "metrics": {m: [e.value, e.low, e.high] for m, e in row.metrics.items()},
+        "controls": {
+            c: [e["accuracy"].value, e["accuracy"].low, e["accuracy"].high] for c, e in row.controls.items()
+        },
+        "stress": [{"meaning": s.meaning, "accuracy": s.mean, "answered": s.answered} for s in row.stress],
+    }
+    config = config.model_copy(update={"figures": figures})
+    write_config(place, config)
+    write_text(place / CARD_FILE, model_card(config))
 
 
 def _times(path: Path) -> dict[str, dict[str, float]]:
@@ -260,6 +317,7 @@ def _train(
         folds=folds,
         fold=cell.fold or 0,
         hold_out=cell.hold_out,
+        whole=cell.is_whole,
         size=size,
         settings=settings,
         resume=True,
@@ -363,12 +421,10 @@ def _tested(place: Path, run: Path) -> Tested:
     )
     protocol = config.protocol
     fold = " and ".join(protocol.hold_out) or f"fold {protocol.fold}"
-    seed = f", seed {protocol.seed}" if protocol.seed else ""
-    recipe = recipe_in_words(config)
     return Tested(
-        row=f"{config.backbone}, {recipe}, by {protocol.split}{seed}",
+        row=row_name(config),
         backbone=config.backbone,
-        recipe=recipe,
+        recipe=recipe_in_words(config),
         split=protocol.split,
         fold=fold,
         folds=protocol.folds,
@@ -378,6 +434,13 @@ def _tested(place: Path, run: Path) -> Tested:
         controls=controls,
         stress=evaluation.stress,
     )
+
+
+def row_name(config: BundleConfig) -> str:
+    """The line of the table that a model belongs to: the same for all folds of one network and recipe."""
+    protocol = config.protocol
+    seed = f", seed {protocol.seed}" if protocol.seed else ""
+    return f"{config.backbone}, {recipe_in_words(config)}, by {protocol.split}{seed}"
 
 
 def recipe_in_words(config: BundleConfig) -> str:

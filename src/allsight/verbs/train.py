@@ -25,6 +25,7 @@ from allsight.data.source import open_dataset
 from allsight.data.splits import Split, make_split, stated_split
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import (
+    BUILTIN,
     CARD_FILE,
     CONFIG_FILE,
     MODEL_FILE,
@@ -32,6 +33,7 @@ from allsight.models.bundle import (
     DataFacts,
     Protocol,
     SplitRow,
+    bundle_folder,
     read_config,
     save_bundle,
 )
@@ -156,7 +158,11 @@ def train(
         whole=whole,
         progress=progress,
     )
-    start_from = weights or ("packaged" if kind.packaged else "imagenet")
+    start_from = (
+        str(bundle_folder(weights))
+        if weights == BUILTIN
+        else weights or ("packaged" if kind.packaged else "imagenet")
+    )
     settings = settings or FineTuning()
     plan = _Plan(
         data=data,
@@ -165,7 +171,7 @@ def train(
         seed=seed,
         size=size,
         freeze=freeze,
-        teacher=None if teacher is None else Path(teacher),
+        teacher=None if teacher is None else bundle_folder(teacher),
         settings=settings,
     )
     _check_ancestors(plan, material)
@@ -424,6 +430,7 @@ def _describe(plan: _Plan, material: _Material, learned: _Learned, *, name: str)
             fingerprint=material.fingerprint,
             n_images=len(split.groups),
             caution=dataset.caution,
+            licence=dataset.licence,
         ),
         protocol=Protocol(
             split=split.unit,

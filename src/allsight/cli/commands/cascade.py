@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +10,8 @@ from allsight.cli.console import AsJson, progress_bar, show
 
 
 def cascade(
-    small: Annotated[Path, typer.Argument(help="Bundle that is asked first; it then stands for both.")],
-    large: Annotated[Path, typer.Argument(help="Bundle that is asked where the small one is not sure.")],
+    small: Annotated[str, typer.Argument(help="Bundle that is asked first; it then stands for both.")],
+    large: Annotated[str, typer.Argument(help="Bundle that is asked where the small one is not sure.")],
     data: Annotated[
         str | None, typer.Option(help="The DATA they were trained on. [where it lay then]")
     ] = None,

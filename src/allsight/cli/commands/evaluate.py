@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
+    bundle: Annotated[str, typer.Argument(help="Folder that `allsight train` wrote, or builtin.")],
     data: Annotated[str, typer.Argument(help="Labelled DATA, such as taleqani:PATH.")],
     split: Annotated[str, typer.Option(help="test; or train or validation, to see the other side.")] = "test",
     out: Annotated[Path | None, typer.Option(help="Folder for the results. [runs/NAME-KIND-SPLIT]")] = None,

@@ -1,4 +1,4 @@
-"""`allsight explain BUNDLE IMAGES…`"""
+"""`allsight explain [BUNDLE] IMAGES…`"""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from allsight.cli import arguments
+from allsight.cli.arguments import BUNDLE_AND_IMAGES
 from allsight.cli.console import SOME_FAILED, AsJson, progress_bar, say, show
 from allsight.core.errors import UsageError
 
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
-    images: Annotated[list[Path] | None, typer.Argument(help="Image files, or folders of them.")] = None,
+    bundle_and_images: Annotated[
+        list[str], typer.Argument(help=BUNDLE_AND_IMAGES, metavar="[BUNDLE] [IMAGES...]")
+    ],
     data: Annotated[str | None, typer.Option(help="Instead: the unseen images of this DATA.")] = None,
     run: Annotated[
         Path | None, typer.Option(help="Instead: the hardest images of this evaluation, for its report.")
@@ -48,10 +51,11 @@ def explain(
     """Heatmaps by CAM, Grad-CAM, Integrated Gradients and LIME, with pictures and scores. Research use only."""
     from allsight.verbs.explain import explain as answer
 
+    bundle, images = arguments.bundle_and_images(bundle_and_images)
     with progress_bar() as progress:
         explained = answer(
             bundle,
-            images or (),
+            images,
             data=data,
             run=run,
             split=split,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def export(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
+    bundle: Annotated[str, typer.Argument(help="Folder that `allsight train` wrote.")],
     to: Annotated[str, typer.Option(help="openvino, onnx, or both with a comma.")] = "openvino",
     int8: Annotated[bool, typer.Option("--int8", help="Also an int8 graph for OpenVINO.")] = False,
     data: Annotated[str | None, typer.Option(help="The DATA it was trained on. [where it lay then]")] = None,

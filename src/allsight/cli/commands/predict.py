@@ -1,21 +1,24 @@
-"""`allsight predict BUNDLE IMAGES…`"""
+"""`allsight predict [BUNDLE] IMAGES…`"""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from allsight.cli import arguments
+from allsight.cli.arguments import BUNDLE_AND_IMAGES
 from allsight.cli.console import SOME_FAILED, AsJson, progress_bar, say, show
+from allsight.core.errors import UsageError
 
 if TYPE_CHECKING:
     from allsight.verbs.predict import Predicted
 
 
 def predict(
-    bundle: Annotated[Path, typer.Argument(help="Folder that `allsight train` wrote.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    bundle_and_images: Annotated[
+        list[str], typer.Argument(help=BUNDLE_AND_IMAGES, metavar="[BUNDLE] IMAGES...")
+    ],
     batch: Annotated[int, typer.Option(min=1, help="Most images in one forward pass.")] = 16,
     runtime: Annotated[
         str | None, typer.Option(help="pytorch, onnx or openvino. [the fastest that was exported]")
@@ -26,6 +29,9 @@ def predict(
     """Class probabilities, prediction set and verdict (answer or refer) for each image. Research use only."""
     from allsight.verbs.predict import predict as answer
 
+    bundle, images = arguments.bundle_and_images(bundle_and_images)
+    if not images:
+        raise UsageError("No image was given.", hint=f"allsight predict {bundle} IMAGES")
     with progress_bar() as progress:
         predicted = answer(
             bundle, images, batch=batch, runtime=runtime, precision=precision, progress=progress

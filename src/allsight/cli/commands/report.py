@@ -12,7 +12,7 @@ from allsight.cli.console import AsJson, show
 
 def report(
     run: Annotated[Path, typer.Argument(help="Folder that `allsight evaluate` wrote.")],
-    bundle: Annotated[Path | None, typer.Option(help="Bundle, for its training curves and card.")] = None,
+    bundle: Annotated[str | None, typer.Option(help="Bundle, for its training curves and card.")] = None,
     out: Annotated[Path | None, typer.Option(help="The page to write. [RUN/report.html]")] = None,
     json: AsJson = False,
 ) -> None:

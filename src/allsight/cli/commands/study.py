@@ -32,6 +32,12 @@ def study(
     hold_out: Annotated[
         str, typer.Option(help="The source's own parts as tests: fold_0,fold_1; a+b is two at once.")
     ] = "",
+    whole: Annotated[
+        bool,
+        typer.Option(
+            "--whole", help="Also train on all of the data, for use, with these figures in the card."
+        ),
+    ] = False,
     bundles: Annotated[str, typer.Option(help="Bundles trained already, with commas.")] = "",
     elsewhere: Annotated[str, typer.Option(help="Other DATA to try every model on, with semicolons.")] = "",
     stress: Annotated[str, typer.Option(help="Damage the images, too: none, usual or all.")] = "none",
@@ -60,6 +66,7 @@ def study(
             folds=folds,
             only_folds=_numbers(only_folds, "--only-folds"),
             hold_out=_listed(hold_out),
+            whole=whole,
             bundles=_listed(bundles),
             elsewhere=_listed(elsewhere, between=";"),
             stress=stress,

@@ -109,6 +109,7 @@ class CNmc(Dataset):
 
     training_parts = FOLDS
     ranking = "f1_weighted"
+    licence = "CC BY 3.0 or 4.0, by different copies: check at TCIA"
 
     samples: tuple[Sample, ...]
     left_out: Mapping[str, str]

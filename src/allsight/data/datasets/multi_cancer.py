@@ -37,6 +37,7 @@ class MultiCancer(Dataset):
     """Rotated, sheared and brightened Taleqani fields under new names; of which fields, nobody published."""
 
     independent = False
+    licence = "CC BY-NC-SA 4.0"
     caution = (
         "The ALL part of Multi-Cancer is made of augmented Taleqani fields: copies of one field fall on both "
         "sides of a random split, and it is no independent test of a Taleqani model."

@@ -37,6 +37,7 @@ class Taleqani(Dataset):
     """Smear fields of 89 people; who is on which image was never published."""
 
     overlay = Box(0.84, 0.84, 1, 1)
+    licence = "not verified; research use"
     caution = (
         "In the Taleqani set scale bar and stain go with the class and many images repeat a field, so a "
         "figure means little without its split and its controls."

@@ -1,0 +1,39 @@
+"""What several verbs take: a bundle and images, where the bundle may be left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from allsight.core.errors import UsageError
+
+BUNDLE_AND_IMAGES = (
+    "Folder that `allsight train` wrote [builtin: the model that ships], then image files or folders."
+)
+
+
+def bundle_and_images(arguments: list[str]) -> tuple[str, list[Path]]:
+    """The bundle named first and the images after it; the model that ships where the first is an image already.
+
+    A first argument that is neither stays the bundle, so that a mistyped one is never answered by another model.
+
+    Raises:
+        UsageError: nothing was given.
+    """
+    from allsight.models.bundle import BUILTIN, CONFIG_FILE
+
+    if not arguments:
+        raise UsageError(
+            "There is nothing to look at.", hint="Give image files, folders of them, or a bundle and images."
+        )
+    first = Path(arguments[0])
+    is_bundle = arguments[0] == BUILTIN or (first / CONFIG_FILE).is_file()
+    if not is_bundle and _is_or_holds_images(first):
+        return BUILTIN, [Path(a) for a in arguments]
+    return arguments[0], [Path(a) for a in arguments[1:]]
+
+
+def _is_or_holds_images(path: Path) -> bool:
+    from allsight.data.images import IMAGE_EXTENSIONS
+
+    files = path.rglob("*") if path.is_dir() else (path,)
+    return any(file.suffix.lower() in IMAGE_EXTENSIONS for file in files)
