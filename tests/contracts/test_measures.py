@@ -12,6 +12,7 @@ from allsight.core import catalog
 from allsight.core.contracts import Explainer, Measure
 from allsight.core.errors import UsageError
 from allsight.core.explanation import Case
+from allsight.core.records import Box
 from allsight.inference.runtimes.pytorch import PyTorch
 from tests.explain.explainers.test_cam import Elsewhere
 from tests.explain.models import classifier_of, fields, state_of
@@ -19,6 +20,7 @@ from tests.explain.models import classifier_of, fields, state_of
 NAMES = catalog.names(Measure)
 EXPLAINERS = catalog.names(Explainer)
 SIZE = 64
+BAR = Box(0.75, 0.75, 1.0, 1.0)
 FAST = {"lime": {"superpixels": 8, "samples": 80}, "integrated_gradients": {"steps": 16}}
 
 
@@ -32,7 +34,10 @@ def cases() -> dict[str, Case]:
     for name in EXPLAINERS:
         explainer = catalog.load(Explainer, name)(**FAST.get(name, {}))
         found = explainer.explain(runtime, image[None], targets=np.array([1]))
-        made[name] = Case(runtime, image, 1, explainer, found.heatmaps[0], found.used[0], cells=cells, seed=5)
+        facts = found.used[0]
+        made[name] = Case(
+            runtime, image, 1, explainer, found.heatmaps[0], facts, cells=cells, overlay=BAR, seed=5
+        )
     return made
 
 
@@ -41,7 +46,7 @@ def is_possible(measure: Measure, score: float | None) -> bool:
     return score is None or (isinstance(score, float) and math.isfinite(score) and low <= score <= high)
 
 
-def test_all_eight_are_there() -> None:
+def test_all_are_there() -> None:
     assert {
         "deletion",
         "insertion",
@@ -51,6 +56,7 @@ def test_all_eight_are_there() -> None:
         "completeness",
         "mass_in_cells",
         "pointing_in_cells",
+        "mass_in_overlay",
     } <= set(NAMES)
 
 
@@ -110,6 +116,7 @@ def test_takes_a_map_that_says_nothing_of_an_image_that_shows_nothing(
         heatmap=np.full((50, 72), value, dtype=np.float32),
         used={},
         cells=None,
+        overlay=None,
     )
     score = measure.score(case)
     assert is_possible(measure, score)

@@ -208,6 +208,28 @@ def test_a_random_split_and_few_groups_are_remarked_on() -> None:
     assert "No control was measured" in remarks
 
 
+def test_patients_are_judged_by_the_mean_of_their_images() -> None:
+    labels = np.repeat(np.random.default_rng(0).integers(4, size=40), 5)  # one class a patient
+    found = predictions(labels=labels, skill=1.5)
+    by_patient = evaluated(found).by_patient
+    assert by_patient is not None
+    assert by_patient.n_patients == 40
+    mean = found.probabilities.reshape(40, 5, 4).mean(axis=1)
+    right = mean.argmax(axis=1) == labels[::5]
+    assert by_patient.metrics["accuracy"].value == pytest.approx(right.mean())
+    assert (
+        right.mean() > (found.probabilities.argmax(axis=1) == labels).mean()
+    )  # five views see more than one
+    assert by_patient.metrics["accuracy"].low is not None
+
+
+def test_patients_of_several_classes_and_other_splits_have_no_such_figures() -> None:
+    assert evaluated(predictions()).by_patient is None
+    labels = np.repeat(np.random.default_rng(0).integers(4, size=40), 5)
+    context = Context(model="m", data="d", protocol={"split": "field", "seed": 0})
+    assert evaluate_predictions(predictions(labels=labels), context, resamples=10).by_patient is None
+
+
 def test_progress_runs_from_nothing_to_all() -> None:
     heard: list[tuple[int, int]] = []
     evaluated(predictions(), progress=lambda _, done, total: heard.append((done, total)))

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allsight.core.contracts import Explainer, Runtime
+    from allsight.core.records import Box
 
 Fact = str | int | float | bool | None
 
@@ -53,6 +54,7 @@ class Case:
         heatmap: float32 (H, W), what it said.
         used: what it said of itself; see `Explanation`.
         cells: bool (H, W), where cells lie; None where nobody knows.
+        overlay: where the source burnt in a scale bar, or None.
         seed: of every random draw of a measure.
     """
 
@@ -63,4 +65,5 @@ class Case:
     heatmap: NDArray[np.float32]
     used: Mapping[str, Fact]
     cells: NDArray[np.bool_] | None = None
+    overlay: Box | None = None
     seed: int = 0

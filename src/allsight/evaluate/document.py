@@ -122,6 +122,19 @@ class Stressed:
 
 
 @dataclass(frozen=True, slots=True)
+class ByPatient:
+    """Figures on patients: the mean of the probabilities of all images of each.
+
+    Attributes:
+        n_patients: how many.
+        metrics: accuracy, f1_macro and auc_macro, with intervals from a bootstrap over patients.
+    """
+
+    n_patients: int
+    metrics: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation:
     """The `evaluate` document; undefined figures are None, and `metrics.families` says what each means."""
 
@@ -145,6 +158,7 @@ class Evaluation:
     remarks: tuple[str, ...]
     provenance: dict[str, Any]
     stress: tuple[Stressed, ...] = ()
+    by_patient: ByPatient | None = None
 
     def __post_init__(self) -> None:
         size = len(self.classes)

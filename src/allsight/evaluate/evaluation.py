@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from allsight.core.errors import UsageError
 from allsight.core.progress import Progress, silent
 from allsight.core.records import TRAIN, VALIDATION
+from allsight.data.groups import PATIENT
 from allsight.evaluate.bootstrap import LEVEL, RESAMPLES, Draws, draw, scores_of
 from allsight.evaluate.document import (
     Bin,
+    ByPatient,
     Control,
     Coverage,
     Curve,
@@ -120,6 +122,9 @@ def evaluate_predictions(
         reliability=_reliability(drawn(curves.reliability_measure(p, y))),
         hardest=_hardest(predictions, most=hardest),
         stress=tuple(stress),
+        by_patient=by_patient(predictions, seed=seed, resamples=resamples)
+        if protocol["split"] == PATIENT
+        else None,
         caution=context.caution,
         remarks=tuple(_remarks(predictions, protocol, compared)),
         provenance=dict(context.provenance or {}),
@@ -196,6 +201,24 @@ def coverage_of(
         n_answered=int(answered.sum()),
         intervals={name: Interval(e.low, e.high) for name, e in found.items()},
     )
+
+
+def by_patient(predictions: Predictions, *, seed: int, resamples: int) -> ByPatient | None:
+    """Figures on patients, which are the groups; None where one has images of several classes.
+
+    Args:
+        predictions: of images.
+        seed: of the bootstrap.
+        resamples: of the bootstrap.
+    """
+    names, group = np.unique(np.asarray(predictions.groups), return_inverse=True)
+    held = [set(predictions.labels[group == g].tolist()) for g in range(len(names))]
+    if any(len(labels) > 1 for labels in held):
+        return None
+    p = np.stack([predictions.probabilities[group == g].mean(axis=0) for g in range(len(names))])
+    measure = families.measure_of(p, np.array([labels.pop() for labels in held]), only=CONTROL_METRICS)
+    drawn = draw(measure, names.tolist(), seed=seed, resamples=resamples)
+    return ByPatient(len(names), {name: drawn[name].estimate() for name in CONTROL_METRICS})
 
 
 def _suspicion(predictions: Predictions, drawn: Callable[[Measure], dict[str, Draws]]) -> Suspicion | None:

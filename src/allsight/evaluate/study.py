@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from allsight.core.errors import DataError
+from allsight.data.groups import PATIENT
 from allsight.evaluate.bootstrap import RESAMPLES, Draws, Estimate, draw
 from allsight.evaluate.claims import Claim
-from allsight.evaluate.document import Coverage, Stressed
+from allsight.evaluate.document import ByPatient, Coverage, Stressed
+from allsight.evaluate.evaluation import by_patient
 from allsight.evaluate.metrics import families, suspicion
 from allsight.evaluate.predictions import Predictions
 
@@ -100,6 +102,7 @@ class Row:
         parameters: of the network.
         training_seconds: of all folds together, where they were measured.
         metrics: with intervals over groups.
+        by_patient: figures on patients, where the split is by patient and each has one class; else None.
         suspicion_auc: of telling suspicious from other images; None where all are, or none is.
         controls: by name, accuracy and f1_macro of a model that sees no cells, and the differences from it.
         stress: what is left after damages.
@@ -116,6 +119,7 @@ class Row:
     parameters: int
     training_seconds: float | None
     metrics: dict[str, Estimate]
+    by_patient: ByPatient | None
     suspicion_auc: Estimate | None
     controls: dict[str, dict[str, Estimate]]
     stress: tuple[Left, ...]
@@ -233,6 +237,9 @@ def row_of(tested: Sequence[Tested], *, seed: int = 0, resamples: int = RESAMPLE
         parameters=first.parameters,
         training_seconds=None if None in seconds else float(sum(s for s in seconds if s is not None)),
         metrics={m: own[m].estimate() for m in METRICS},
+        by_patient=by_patient(predictions, seed=seed, resamples=resamples)
+        if first.split == PATIENT
+        else None,
         suspicion_auc=draw(
             suspicion.measure_of(p, y, suspicious=mask), groups, seed=seed, resamples=resamples
         )["auc"].estimate()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allsight.core.contracts import Explainer, Measure, Runtime
+    from allsight.core.records import Box
 
 Scores = dict[str, float | None]
 AGREEMENT, SECONDS = "agreement", "seconds"
@@ -83,6 +84,7 @@ def score_image(
     explainers: Mapping[str, Explainer],
     measures: Mapping[str, Measure],
     cells: NDArray[np.bool_] | None = None,
+    overlay: Box | None = None,
     seed: int = 0,
     fast: Runtime | None = None,
 ) -> dict[str, Scores]:
@@ -98,6 +100,7 @@ def score_image(
         explainers: by name, those that found it.
         measures: by name.
         cells: bool (H, W), where cells lie.
+        overlay: where the source burnt in a scale bar, or None.
         seed: of the measures' random draws.
         fast: `swift(runtime)`, if the caller has it already.
     """
@@ -116,6 +119,7 @@ def score_image(
             heatmap=explanation.heatmaps[0],
             used=explanation.used[0],
             cells=cells,
+            overlay=overlay,
             seed=seed,
         )
         # What explains again gets the model itself, whose weights it may want to shuffle.

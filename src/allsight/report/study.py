@@ -65,6 +65,14 @@ def tables(study: Study) -> str:
     parts = [f"Data: `{study.data}`. {study.caution}".strip(), _main_table(study)]
     if any(row.stress for row in study.rows):
         parts += ["### What is left when the pictures are damaged", _stress_table(study.rows)]
+    patients = [row for row in study.rows if row.by_patient is not None]
+    if patients:
+        lines = ["| network | patients | accuracy | F1, macro | AUC, macro |", "|---|---|---|---|---|"]
+        for row in patients:
+            found = row.by_patient
+            told = (_told(e, m) for m, e in found.metrics.items()) if found else ()
+            lines.append(f"| {row.name} | {found.n_patients if found else 0} | {' | '.join(told)} |")
+        parts += ["### By patient: the mean of the probabilities of all images of each", "\n".join(lines)]
     if study.comparisons:
         lines = ["| best | minus | images | accuracy, points | F1, macro |", "|---|---|---|---|---|"]
         for c in study.comparisons:

@@ -359,6 +359,7 @@ def _scores(
         explainers=frame.explainers,
         measures={name: m for name, m in frame.measures.items() if again or not m.repeats},
         cells=subject.cells(image),
+        overlay=subject.overlay,
         seed=frame.seed,
         fast=frame.fast,
     )

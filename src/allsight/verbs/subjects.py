@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from allsight.core.contracts import Dataset
     from allsight.core.progress import Progress
-    from allsight.core.records import Sample
+    from allsight.core.records import Box, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +37,14 @@ class Subject:
         group: what is resampled together.
         read: gives its pixels, uint8 RGB (H, W, 3), or raises `ImageError`.
         cells: gives the mask of its cells, bool (H, W), from its pixels: the exact one where there is one.
+        overlay: where its source burnt in a scale bar, or None where that is not known.
     """
 
     name: str
     group: str
     read: Callable[[], NDArray[np.uint8]]
     cells: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
+    overlay: Box | None = None
 
 
 def of_files(paths: Iterable[Path]) -> list[Subject]:
@@ -108,4 +110,4 @@ def _of_sample(dataset: Dataset, sample: Sample, group: str) -> Subject:
         exact = dataset.masks(sample).get("cell")
         return cell_mask(image) if exact is None else exact
 
-    return Subject(sample.name, group, lambda: dataset.read(sample), cells)
+    return Subject(sample.name, group, lambda: dataset.read(sample), cells, dataset.overlay)

@@ -65,6 +65,9 @@ def table(evaluated: Evaluated) -> str:
         f"split by {protocol['split']}; 95 % intervals from a bootstrap over groups"
     ]
     lines += [f"  {name:<18} {_figure(e)}" for name, e in found.metrics.items()]
+    if found.by_patient is not None:
+        lines.append(f"{found.by_patient.n_patients} patients, by the mean of their images' probabilities:")
+        lines += [f"  {name:<18} {_figure(e)}" for name, e in found.by_patient.metrics.items()]
     if found.controls:
         lines.append("without looking at cells:")
     for name, control in found.controls.items():

@@ -1,0 +1,114 @@
+"""The model that ships works right after installation, offline, and its card says what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from allsight.core.errors import UsageError
+from allsight.data.datasets.synthetic import Synthetic
+from allsight.inference.predictor import Predictor
+from allsight.models.bundle import BUILTIN, MODEL_FILE, bundle_folder, own_folder, read_config, read_split
+from allsight.verbs.export import export
+from allsight.verbs.predict import predict
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def smears(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("smears")
+    source = Synthetic.open("5?images=8&patients=8")
+    paths = []
+    for i, sample in enumerate(source.samples):
+        paths.append(folder / f"{i}.png")
+        Image.fromarray(source.read(sample)).save(paths[-1])
+    return paths
+
+
+def test_it_is_whole_and_small() -> None:
+    folder = bundle_folder(BUILTIN)
+    assert (folder / MODEL_FILE).stat().st_size <= 20e6
+    config = read_config(folder)
+    assert config.classes == ("Benign", "Early", "Pre", "Pro")
+    assert config.protocol.n_images["test"] == 0
+    assert not {row.part for row in read_split(folder)} - {"train", "validation"}
+    assert "/" not in config.data.source
+    assert float(str(config.exports["openvino int8"]["top1"])) >= 0.995
+
+
+def test_the_card_names_data_licence_figures_and_limits() -> None:
+    card = (bundle_folder(BUILTIN) / "README.md").read_text(encoding="utf-8")
+    for words in (
+        "Research use only",
+        "not verified",
+        "| accuracy | 0.9",
+        "Without looking at cells",
+        "## Limits",
+    ):
+        assert words in card
+
+
+def test_every_runtime_says_the_same(smears: list[Path]) -> None:
+    fast, slow = (predict(BUILTIN, smears, runtime=r).predictions for r in ("openvino", "pytorch"))
+    for a, b in zip(fast, slow, strict=True):
+        p, q = (np.array(list(x.judgement.probabilities.values())) for x in (a, b))
+        assert np.abs(p - q).max() < 0.25, (a, b)  # int8, far from the training images
+
+
+def test_it_belongs_to_the_installation(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be changed"):
+        own_folder(BUILTIN)
+    with pytest.raises(UsageError, match="cannot be changed"):
+        export(BUILTIN)
+    assert own_folder(tmp_path) == tmp_path
+
+
+def test_it_refuses_what_is_no_smear(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 255, (224, 224, 3), dtype=np.uint8), np.full((224, 224, 3), 90, np.uint8)]
+    predictor = Predictor.open(bundle_folder(BUILTIN), runtime=None)
+    for i, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+        (judged,) = predictor.judge(predictor.runtime.run(picture[None]))
+        assert judged.verdict == "refer", judged
+
+
+def test_the_wheel_holds_it_and_answers_offline(smears: list[Path], tmp_path: Path) -> None:
+    pip = (sys.executable, "-m", "pip")
+    quiet = ("--quiet", "--no-deps", "--disable-pip-version-check")
+    wheel = (*pip, "wheel", *quiet, "--no-build-isolation", "--wheel-dir", str(tmp_path), str(ROOT))
+    subprocess.run(wheel, check=True, capture_output=True)
+    (built,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(built).namelist()
+    assert {
+        f"allsight/builtin/{n}" for n in ("config.json", MODEL_FILE, "README.md", "openvino/int8.xml")
+    } <= set(names)
+    place = tmp_path / "installed"
+    subprocess.run(
+        (*pip, "install", *quiet, "--target", str(place), str(built)), check=True, capture_output=True
+    )
+    nowhere = "http://127.0.0.1:9"  # whatever asks for the internet fails at once
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(place),
+        "ALLSIGHT_CACHE": str(tmp_path / "cache"),
+        "http_proxy": nowhere,
+        "https_proxy": nowhere,
+        "HF_HUB_OFFLINE": "0",
+    }
+    command = (sys.executable, "-m", "allsight", "predict", "--json", str(smears[0]), str(smears[1]))
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert document["model"] == BUILTIN
+    assert [Path(p["path"]).name for p in document["predictions"]] == ["0.png", "1.png"]
+    assert all(p["verdict"] in ("answer", "refer") for p in document["predictions"])
