@@ -14,6 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from allsight.api import export
+from allsight.core import catalog
+from allsight.core.contracts import Dataset
 from allsight.core.files import write_text
 from allsight.inference.precision import INT8
 from allsight.inference.runtimes.openvino import FILES
@@ -37,7 +39,9 @@ def ship(bundle: Path) -> Path:
         shutil.copytree(bundle, copy)
         export(copy, to=["openvino"], int8=True)
         config = read_config(copy)
-        source = config.data.model_copy(update={"source": config.data.source.partition(":")[0]})
+        kind = config.data.source.partition(":")[0]
+        told = {"source": kind, "licence": catalog.load(Dataset, kind).licence}
+        source = config.data.model_copy(update=told)
         exports = {name: facts for name, facts in config.exports.items() if INT8 in name}
         config = config.model_copy(update={"name": BUILTIN, "data": source, "exports": exports})
         graph = Path(FILES[INT8])

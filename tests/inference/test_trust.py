@@ -87,7 +87,7 @@ def test_what_cannot_be_told_apart_is_said() -> None:
 
 def test_tensors_come_back() -> None:
     rng = np.random.default_rng(0)
-    space = Space(rng.normal(size=(5, 3)).astype(np.float32), rng.normal(size=(2, 3)).astype(np.float32))
+    space = fit_space(rng.normal(size=(40, 5)).astype(np.float32), np.arange(40) % 2, n_classes=2)
     again = Space.from_tensors(space.tensors())
     points = rng.normal(size=(4, 5)).astype(np.float32)
     np.testing.assert_array_equal(space.distances(points), again.distances(points))

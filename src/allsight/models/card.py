@@ -57,7 +57,7 @@ suspicious smear is sent for flow cytometry.
 - Temperature, prediction sets and the distance limit were fitted on {(config.trust or {}).get("n_images", 0)}
   validation images.
 
-Measure it: `allsight evaluate BUNDLE {data.source}`
+Measure it: `allsight evaluate BUNDLE {data.source if protocol.n_images.get("test") else "DATA"}`
 """
 
 
@@ -77,13 +77,11 @@ def _figures(config: BundleConfig) -> str:
         return ""
     metrics = "\n".join(f"| {name} | {_interval(of)} |" for name, of in found["metrics"].items())
     controls = "; ".join(f"{name} {_interval(of)}" for name, of in found["controls"].items())
-    stress = "\n".join(
-        f"| {s['meaning']} | {s['accuracy']:.4f} | {_shown(s['answered'])} |" for s in found["stress"]
-    )
+    stress = "\n".join(f"| {s['meaning']} | {s['accuracy']:.4f} |" for s in found["stress"])
     damaged = f"""Damaged on the way, mean of the folds:
 
-| damage | accuracy | answered |
-|---|---|---|
+| damage | accuracy |
+|---|---|
 {stress}
 
 """

@@ -64,6 +64,7 @@ def doctor() -> Diagnosis:
         _try("images", _images),
         _try("PyTorch", _pytorch),
         _try("networks", _networks),
+        _try("the model that ships", _builtin),
         _try("cache", _cache),
         _try("disk", _disk),
         _try("packaged weights", _packaged, needed=False),
@@ -138,6 +139,23 @@ def _networks() -> str:
     return (
         f"{len(catalog.names(Backbone))} known; EfficientNet-Lite0 takes {spent * 1000:.0f} CPU ms{operators}"
     )
+
+
+def _builtin() -> str:
+    from allsight.data.datasets.synthetic import Synthetic
+    from allsight.inference.predictor import Predictor
+    from allsight.models.bundle import BUILTIN, bundle_folder
+
+    source = Synthetic.open("0?images=4&patients=4")
+    image = source.read(source.samples[0])[None]
+    predictor = Predictor.open(bundle_folder(BUILTIN), runtime=None)
+    predictor.judge(predictor.runtime.run(image))  # the first pass also compiles
+    started = time.process_time()
+    (judged,) = predictor.judge(predictor.runtime.run(image))
+    spent = time.process_time() - started
+    if abs(sum(judged.probabilities.values()) - 1) > 1e-6:
+        raise _NotWorkingError("its probabilities do not add up to 1")
+    return f"answers in {spent * 1000:.0f} CPU ms on {predictor.served.name}, {predictor.served.precision}"
 
 
 def _cache() -> str:

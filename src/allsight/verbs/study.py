@@ -233,7 +233,7 @@ def _tell(place: Path, found: Study) -> None:
         "controls": {
             c: [e["accuracy"].value, e["accuracy"].low, e["accuracy"].high] for c, e in row.controls.items()
         },
-        "stress": [{"meaning": s.meaning, "accuracy": s.mean, "answered": s.answered} for s in row.stress],
+        "stress": [{"meaning": s.meaning, "accuracy": s.mean} for s in row.stress],
     }
     config = config.model_copy(update={"figures": figures})
     write_config(place, config)

@@ -457,7 +457,7 @@ def _split_rows(material: _Material) -> list[SplitRow]:
     ]
 
 
-def _as_torch(tensors: dict[str, NDArray[np.float32]]) -> dict[str, Any]:
+def _as_torch(tensors: Mapping[str, NDArray[np.float16 | np.float32]]) -> dict[str, Any]:
     import torch
 
     return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
