@@ -31,8 +31,8 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The model that ships, made anew from the images: half an hour on one core for each fold and for the model itself.
-TALEQANI ?= taleqani:../shared/data/taleqani
+# The model that ships, made anew from the images (make builtin TALEQANI=taleqani:PATH): half an hour on one core for each
+# fold and for the model itself.
 FOLDS ?= 0,1
 builtin: install
 	$(BIN)/allsight study $(TALEQANI) --backbones efficientnet-lite0 --config benchmarks/builtin.json --splits field \

@@ -37,13 +37,17 @@ def ship(bundle: Path) -> Path:
     with TemporaryDirectory() as scratch:
         copy = Path(scratch) / BUILTIN
         shutil.copytree(bundle, copy)
-        export(copy, to=["openvino"], int8=True)
         config = read_config(copy)
-        kind = config.data.source.partition(":")[0]
-        told = {"source": kind, "licence": catalog.load(Dataset, kind).licence}
-        source = config.data.model_copy(update=told)
-        exports = {name: facts for name, facts in config.exports.items() if INT8 in name}
-        config = config.model_copy(update={"name": BUILTIN, "data": source, "exports": exports})
+        source = config.data.source
+        kind = source.partition(":")[0]
+        facts = config.data.model_copy(
+            update={"source": kind, "licence": catalog.load(Dataset, kind).licence}
+        )
+        write_config(copy, config.model_copy(update={"name": BUILTIN, "data": facts}))  # graphs carry it too
+        export(copy, to=["openvino"], int8=True, data=source)
+        config = read_config(copy)
+        exports = {name: found for name, found in config.exports.items() if INT8 in name}
+        config = config.model_copy(update={"exports": exports})
         graph = Path(FILES[INT8])
         shutil.rmtree(target, ignore_errors=True)
         for file in (MODEL_FILE, SPLIT_FILE, "training.csv", graph, graph.with_suffix(".bin")):

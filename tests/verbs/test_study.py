@@ -94,6 +94,11 @@ def test_networks_and_other_data_are_added_to_a_study(tmp_path: Path) -> None:
     assert pair.difference["accuracy"].value == pytest.approx(gap)
     (elsewhere,) = both.elsewhere
     assert (elsewhere.data, elsewhere.n_images) == (other, 24)
+    another = "synthetic:10?images=16&patients=8&size=64"
+    more = study(DATA, out=out, bundles=(own.bundle,), elsewhere=(another,), resamples=200).study
+    assert sorted((e.data, e.n_images) for e in more.elsewhere) == [(another, 16), (other, 24)]
+    with pytest.raises(UsageError, match="Two models of this study are called 'own'"):
+        study(DATA, out=out, bundles=(own.bundle, own.bundle))
 
 
 def test_a_model_for_use_carries_the_figures_of_its_folds(studied: Studied) -> None:
@@ -113,6 +118,8 @@ def test_a_model_for_use_carries_the_figures_of_its_folds(studied: Studied) -> N
 def test_what_was_trained_otherwise_is_not_passed_off(studied: Studied) -> None:
     with pytest.raises(UsageError, match="was trained otherwise: size 64"):
         study(DATA, out=studied.out, **{**ARGUMENTS, "size": 48})
+    with pytest.raises(UsageError, match="was trained otherwise: data synthetic:3"):
+        study("synthetic:4?images=96&patients=24&size=64", out=studied.out, **ARGUMENTS)
     with pytest.raises(UsageError, match="nothing to study"):
         study(DATA, out=studied.out / "new")
     with pytest.raises(UsageError, match="cannot be split by field"):

@@ -97,16 +97,7 @@ def blur(image: Image, sigma: float) -> Image:
 
 def zoom(image: Image, factor: float) -> Image:
     """Magnified about the centre; below 1 what lies outside mirrors what lies inside."""
-    import cv2
-
-    height, width = image.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), 0.0, factor)
-    return np.asarray(
-        cv2.warpAffine(
-            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        ),
-        dtype=np.uint8,
-    )
+    return _about_centre(image, degrees=0.0, factor=factor)
 
 
 def noise(image: Image, deviation: float, *, rng: np.random.Generator) -> Image:
@@ -117,16 +108,7 @@ def noise(image: Image, deviation: float, *, rng: np.random.Generator) -> Image:
 
 def rotate(image: Image, degrees: float) -> Image:
     """Turned about the centre, counter-clockwise; the empty corners mirror what lies inside."""
-    import cv2
-
-    height, width = image.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    return np.asarray(
-        cv2.warpAffine(
-            image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        ),
-        dtype=np.uint8,
-    )
+    return _about_centre(image, degrees=degrees, factor=1.0)
 
 
 def coarsen(image: Image, factor: float) -> Image:
@@ -196,3 +178,15 @@ def _stain_bases() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """From density to haematoxylin, eosin and residual, and back (Ruifrok & Johnston 2001, as in scikit-image)."""
     rgb_from_stains = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
     return np.linalg.inv(rgb_from_stains), rgb_from_stains
+
+
+def _about_centre(image: Image, *, degrees: float, factor: float) -> Image:
+    """Turned counter-clockwise and magnified; what would lie outside mirrors what lies inside."""
+    import cv2
+
+    height, width = image.shape[:2]
+    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, factor)
+    moved = cv2.warpAffine(
+        image, matrix, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(moved, dtype=np.uint8)

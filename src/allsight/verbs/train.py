@@ -12,17 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allsight.core import catalog
-from allsight.core.contracts import Backbone, Dataset
-from allsight.core.errors import RefusedError, UsageError
+from allsight.core.contracts import Backbone
+from allsight.core.errors import UsageError
 from allsight.core.files import whole_file, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, fingerprint, machine, versions
 from allsight.core.records import TRAIN, VALIDATION
-from allsight.data.groups import groups_of
-from allsight.data.hashing import content_hashes, data_fingerprint
-from allsight.data.loading import unreadable
 from allsight.data.source import open_dataset
-from allsight.data.splits import Split, make_split, stated_split
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import (
     BUILTIN,
@@ -32,7 +28,6 @@ from allsight.models.bundle import (
     BundleConfig,
     DataFacts,
     Protocol,
-    SplitRow,
     bundle_folder,
     read_config,
     save_bundle,
@@ -40,6 +35,7 @@ from allsight.models.bundle import (
 from allsight.models.card import model_card
 from allsight.models.training.data import Portion
 from allsight.models.training.settings import FineTuning
+from allsight.verbs.material import Material, divide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +45,6 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
 
 CHECKPOINTS = "checkpoint"
-STATED = "stated"  # the split that the data itself names
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +143,7 @@ def train(
         return done
     kind = catalog.load(Backbone, backbone)
     dataset = open_dataset(data)
-    material = _divide(
+    material = divide(
         dataset,
         split=split,
         seed=seed,
@@ -185,9 +180,12 @@ def train(
         progress=progress,
     )
     config = _describe(plan, material, learned, name=folder.resolve().name)
-    rows = _split_rows(material)
     save_bundle(
-        folder, learned.classifier, config=config, split=rows, tensors=_as_torch(learned.space.tensors())
+        folder,
+        learned.classifier,
+        config=config,
+        split=material.rows(),
+        tensors=_as_torch(learned.space.tensors()),
     )
     write_text(folder / CARD_FILE, model_card(config))
     if learned.history:
@@ -208,20 +206,6 @@ class _Plan:
     freeze: bool
     teacher: Path | None
     settings: FineTuning
-
-
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """A data set, divided."""
-
-    dataset: Dataset
-    hashes: Mapping[str, str]
-    fingerprint: str
-    split: Split
-    excluded: dict[str, str]
-
-    def portion(self, part: str) -> Portion:
-        return Portion.of(self.dataset, self.split.parts[part], groups=self.split.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,40 +241,10 @@ def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
     return None
 
 
-def _divide(
-    dataset: Dataset,
-    *,
-    split: str | None,
-    seed: int,
-    folds: int,
-    fold: int,
-    hold_out: tuple[str, ...],
-    whole: bool,
-    progress: Progress,
-) -> _Material:
-    unit = dataset.units[0] if split in (None, STATED) else str(split)
-    if not dataset.independent and hold_out:
-        raise RefusedError("This data is made of copies and cannot serve as a test.", hint=dataset.caution)
-    allowed = None if dataset.training_parts is None else {*dataset.training_parts, *hold_out}
-    samples = tuple(s for s in dataset.samples if allowed is None or s.part in allowed)
-    hashes = content_hashes(dataset, progress=progress)
-    bad = unreadable(dataset, samples, hashes=hashes, progress=progress)
-    samples = tuple(s for s in samples if s.name not in bad)
-    groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
-    if split == STATED:
-        made = stated_split(samples, groups, stated=dataset.parts())
-    else:
-        made = make_split(
-            samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out, whole=whole
-        )
-    named = {name: f"unreadable: {error}" for name, error in bad.items()}
-    return _Material(dataset, hashes, data_fingerprint(dataset, hashes), made, {**made.excluded, **named})
-
-
 def _learn(
     plan: _Plan,
     kind: type[Backbone],
-    material: _Material,
+    material: Material,
     *,
     folder: Path,
     resume: bool,
@@ -382,7 +336,7 @@ def _fit_head(
     }
 
 
-def _check_ancestors(plan: _Plan, material: _Material) -> None:
+def _check_ancestors(plan: _Plan, material: Material) -> None:
     """Neither the teacher nor the bundle that training starts from may know what is held back."""
     from allsight.models.training.ancestry import assert_has_not_seen
 
@@ -395,7 +349,7 @@ def _check_ancestors(plan: _Plan, material: _Material) -> None:
             )
 
 
-def _identity(plan: _Plan, material: _Material) -> str:
+def _identity(plan: _Plan, material: Material) -> str:
     """What must be the same for a checkpoint to be resumed."""
     return fingerprint(
         [
@@ -414,7 +368,7 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _describe(plan: _Plan, material: _Material, learned: _Learned, *, name: str) -> BundleConfig:
+def _describe(plan: _Plan, material: Material, learned: _Learned, *, name: str) -> BundleConfig:
     split, dataset = material.split, material.dataset
     return BundleConfig(
         name=name,
@@ -446,15 +400,6 @@ def _describe(plan: _Plan, material: _Material, learned: _Learned, *, name: str)
         trust=learned.trust.model_dump(mode="json"),
         provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
     )
-
-
-def _split_rows(material: _Material) -> list[SplitRow]:
-    labels = {s.name: s.label or "" for s in material.dataset.samples}
-    return [
-        SplitRow(name, material.hashes[name], labels[name], part, material.split.groups[name])
-        for part, names in material.split.parts.items()
-        for name in names
-    ]
 
 
 def _as_torch(tensors: Mapping[str, NDArray[np.float16 | np.float32]]) -> dict[str, Any]:

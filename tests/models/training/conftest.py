@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pytest
@@ -10,11 +10,18 @@ import pytest
 from allsight.core.contracts import Dataset
 from allsight.core.records import Box, Sample
 from allsight.models.training.data import Portion
+from allsight.models.training.finetune import finetune
+from allsight.models.training.settings import FineTuning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
+    from allsight.models.classifier import Classifier
+
 SIDE = 32
+SETTINGS = FineTuning(epochs=6, batch_size=8, learning_rate=0.01, patience=0, dropout=0.3)
 
 
 class Noise(Dataset):
@@ -45,6 +52,30 @@ def portion(dataset: Dataset, start: int, stop: int) -> Portion:
     """Samples `start` to `stop`, each its own group."""
     names = [s.name for s in dataset.samples[start:stop]]
     return Portion.of(dataset, names, groups={n: n for n in names})
+
+
+def tune(
+    noise: Noise,
+    classifier: Classifier,
+    folder: Path,
+    *,
+    settings: FineTuning = SETTINGS,
+    seed: int = 5,
+    train: Portion | None = None,
+    identity: str = "this one",
+    **options: Any,
+) -> list[dict[str, float]]:
+    """Fine-tune on the first 34 images, validate on the rest."""
+    return finetune(
+        classifier,
+        train or portion(noise, 0, 34),
+        validation=portion(noise, 34, 48),
+        settings=settings,
+        seed=seed,
+        folder=folder,
+        identity=identity,
+        **options,
+    )
 
 
 @pytest.fixture

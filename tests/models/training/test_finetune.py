@@ -16,11 +16,8 @@ from allsight.core.errors import BundleError, UsageError
 from allsight.models.classifier import Classifier
 from allsight.models.preprocessing import Preprocessing
 from allsight.models.training.checkpoint import LAST, read_checkpoint
-from allsight.models.training.finetune import finetune
 from allsight.models.training.settings import FineTuning
-from tests.models.training.conftest import SIDE, Noise, portion
-
-SETTINGS = FineTuning(epochs=6, batch_size=8, learning_rate=0.01, patience=0, dropout=0.3)
+from tests.models.training.conftest import SETTINGS, SIDE, Noise, tune
 
 
 def fresh() -> Classifier:
@@ -46,30 +43,12 @@ def run(
         if done == stop_at:
             os.kill(os.getpid(), signal.SIGINT)
 
-    finetune(
-        classifier,
-        portion(noise, 0, 34),
-        validation=portion(noise, 34, 48),
-        settings=settings,
-        seed=5,
-        folder=folder,
-        identity="this one",
-        resume=resume,
-        progress=progress,
-    )
+    tune(noise, classifier, folder, settings=settings, resume=resume, progress=progress)
     return digest(classifier)
 
 
 def test_it_learns(noise: Noise, tmp_path: Path) -> None:
-    history = finetune(
-        fresh(),
-        portion(noise, 0, 34),
-        validation=portion(noise, 34, 48),
-        settings=SETTINGS,
-        seed=5,
-        folder=tmp_path,
-        identity="x",
-    )
+    history = tune(noise, fresh(), tmp_path)
     assert len(history) == 6
     assert history[-1]["validation_accuracy"] == 1.0
     assert history[-1]["validation_loss"] < history[0]["validation_loss"]
@@ -90,30 +69,14 @@ def test_a_resumed_finished_training_is_not_trained_again(noise: Noise, tmp_path
 
 def test_another_seed_gives_other_weights(noise: Noise, tmp_path: Path) -> None:
     classifier = fresh()
-    finetune(
-        classifier,
-        portion(noise, 0, 34),
-        validation=portion(noise, 34, 48),
-        settings=SETTINGS,
-        seed=6,
-        folder=tmp_path / "a",
-        identity="x",
-    )
+    tune(noise, classifier, tmp_path / "a", seed=6)
     assert digest(classifier) != run(noise, tmp_path / "b")
 
 
 def test_early_stopping_keeps_the_best_epoch(noise: Noise, tmp_path: Path) -> None:
     hopeless = FineTuning(epochs=9, batch_size=8, learning_rate=1e-12, patience=2, warm_up=0.0)
     classifier = fresh()
-    history = finetune(
-        classifier,
-        portion(noise, 0, 34),
-        validation=portion(noise, 34, 48),
-        settings=hopeless,
-        seed=5,
-        folder=tmp_path,
-        identity="x",
-    )
+    history = tune(noise, classifier, tmp_path, settings=hopeless)
     best = min(range(len(history)), key=lambda i: history[i]["validation_loss"])
     assert len(history) == best + 3 < 9
 
@@ -130,16 +93,7 @@ def test_a_checkpoint_of_another_training_is_not_resumed(noise: Noise, tmp_path:
     with pytest.raises(KeyboardInterrupt):
         run(noise, tmp_path, stop_at=3)
     with pytest.raises(UsageError, match="other settings"):
-        finetune(
-            fresh(),
-            portion(noise, 0, 34),
-            validation=portion(noise, 34, 48),
-            settings=SETTINGS,
-            seed=5,
-            folder=tmp_path,
-            identity="another one",
-            resume=True,
-        )
+        tune(noise, fresh(), tmp_path, identity="another one", resume=True)
 
 
 def test_rubbish_in_place_of_a_checkpoint_is_named(tmp_path: Path) -> None:
@@ -153,14 +107,6 @@ def test_the_callers_random_numbers_are_left_alone(noise: Noise, tmp_path: Path)
     torch.manual_seed(7)
     expected = torch.rand(1)
     torch.manual_seed(7)
-    finetune(
-        classifier,
-        portion(noise, 0, 34),
-        validation=portion(noise, 34, 48),
-        settings=FineTuning(epochs=1, batch_size=8),
-        seed=5,
-        folder=tmp_path,
-        identity="x",
-    )
+    tune(noise, classifier, tmp_path, settings=FineTuning(epochs=1, batch_size=8))
     assert torch.equal(torch.rand(1), expected)
     assert not torch.are_deterministic_algorithms_enabled()

@@ -11,24 +11,15 @@ from torch import Tensor
 
 from allsight.core.errors import UsageError
 from allsight.models.classifier import Classifier
-from allsight.models.training.finetune import finetune
 from allsight.models.training.settings import FineTuning
 from allsight.models.training.teacher import Teacher
-from tests.models.training.conftest import Noise, portion
-from tests.models.training.test_finetune import SETTINGS, digest, fresh
+from tests.models.training.conftest import Noise, portion, tune
+from tests.models.training.test_finetune import digest, fresh
 
 
 def teacher_of(noise: Noise, folder: Path, *, weight: float = 1.0) -> Teacher:
     classifier = fresh()
-    finetune(
-        classifier,
-        portion(noise, 0, 34),
-        validation=portion(noise, 34, 48),
-        settings=SETTINGS,
-        seed=5,
-        folder=folder,
-        identity="the teacher",
-    )
+    tune(noise, classifier, folder)
     return Teacher(classifier, weight=weight, temperature=2.0)
 
 
@@ -36,16 +27,7 @@ def taught(noise: Noise, folder: Path, teacher: Teacher, *, labels: np.ndarray |
     classifier, train = fresh(), portion(noise, 0, 34)
     if labels is not None:
         train.labels[:] = labels
-    finetune(
-        classifier,
-        train,
-        validation=portion(noise, 34, 48),
-        settings=SETTINGS,
-        seed=6,
-        folder=folder,
-        identity="the student",
-        teacher=teacher,
-    )
+    tune(noise, classifier, folder, train=train, seed=6, teacher=teacher)
     return classifier
 
 
