@@ -101,7 +101,9 @@ def write_openvino(onnx: Path, config: BundleConfig, folder: Path) -> Any:
         MissingDependencyError: OpenVINO is not installed.
     """
     openvino = imported_openvino()
-    model = openvino.Core().read_model(str(onnx))
+    # Not read_model: only this puts SiLU together again from its parts. In parts, NNCF rounds between them, and nothing
+    # can be computed where the convolution is.
+    model = openvino.convert_model(str(onnx))
     _resize_as_pytorch_does(model, config.preprocessing)
     write_graph(model, config, folder / FILES["fp32"])
     return model
