@@ -92,7 +92,8 @@ def test_runs_where_it_says_it_does(name: str, classifier: Classifier) -> None:
     explainer = catalog.load(Explainer, name)()
     runtime = Elsewhere(PyTorch(classifier))
     images, targets = fields(1, SIZE), np.array([0])
-    if explainer.needs_gradients:
+    assert explainer.runs_on(PyTorch(classifier))
+    if not explainer.runs_on(runtime):
         with pytest.raises(UsageError, match="gradients"):
             explainer.explain(runtime, images, targets=targets)
     else:

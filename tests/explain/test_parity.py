@@ -15,11 +15,11 @@ from allsight.core.contracts import Backbone
 from allsight.core.errors import UsageError
 from allsight.explain.baselines import baseline_of
 from allsight.explain.explainers.cam import Cam
-from allsight.explain.explainers.grad_cam import GradCam, grad_cam_maps
+from allsight.explain.explainers.grad_cam import grad_cam_maps
 from allsight.explain.explainers.integrated_gradients import IntegratedGradients
-from allsight.explain.folding import folded_classifier
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.classifier import Classifier
+from allsight.models.folding import folded_classifier
 from allsight.models.weights import start
 from tests.explain.models import PAPER, classifier_of, fields, judge
 
@@ -144,4 +144,3 @@ def test_folding_changes_rounding_only(network: Classifier) -> None:
 
 def test_the_six_networks_are_the_papers() -> None:
     assert set(PAPER) <= set(catalog.names(Backbone))
-    assert GradCam.needs_gradients

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 from allsight.core.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     import numpy as np
@@ -130,11 +130,11 @@ class Runtime(ABC):
 
     Attributes:
         folder: the package that holds the plug-ins of this kind.
-        gradients: True where input gradients can be had from it.
+        gradients: True where `differentiated` gives gradients.
     """
 
     folder: ClassVar[str] = "allsight.inference.runtimes"
-    gradients: ClassVar[bool] = False
+    gradients: bool = False
 
     @classmethod
     def precisions(cls, folder: Path) -> tuple[str, ...]:  # noqa: ARG003 - some wrap a runtime and no folder
@@ -163,22 +163,64 @@ class Runtime(ABC):
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """One forward pass over uint8 RGB images (N, H, W, 3) of one size."""
 
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """What the linear head adds to each logit and class map (C,); None where there are no maps, or it is untold."""
+        return None
+
+    def differentiated(self, *, exactly: bool = False) -> Gradients | None:  # noqa: ARG002 - nothing to differentiate
+        """The same model with its gradients; None where `gradients` is False.
+
+        Args:
+            exactly: operation by operation as it was trained, where there is a choice: slower, with the same rounding.
+        """
+        return None
+
+
+class Gradients(ABC):
+    """A model's logits, and their derivatives by every pixel.
+
+    Images are points of a continuous space here: float64 RGB (H, W, 3), values 0 to 255, all of one size. What
+    is computed from them has the precision of the model.
+
+    Attributes:
+        n_classes: how many logits there are.
+    """
+
+    n_classes: int
+
+    @abstractmethod
+    def values(self, points: Iterable[NDArray[np.float64]], *, target: int) -> Iterator[float]:
+        """The target's logit at each point, in order."""
+
+    @abstractmethod
+    def gradients(
+        self, points: Iterable[NDArray[np.float64]], *, target: int, memory: int
+    ) -> Iterator[tuple[float, NDArray[np.floating]]]:
+        """The target's logit at each point, in order, and its gradient (H, W, 3).
+
+        Args:
+            points: taken as they are needed.
+            target: the logit to differentiate.
+            memory: bytes that points computed at the same time may need; one at a time always runs.
+        """
+
 
 class Explainer(ABC):
     """Says which pixels spoke for a class. An instance holds the method's settings and no other state.
 
     Attributes:
         folder: the package that holds the plug-ins of this kind.
-        needs_gradients: True where a forward pass is not enough; such an explainer takes the PyTorch runtime alone,
-            the others take any.
         signed: True where negative values say "against".
         control: True where it does not look at what the model does: the measure of what scores are worth.
     """
 
     folder: ClassVar[str] = "allsight.explain.explainers"
     control: ClassVar[bool] = False
-    needs_gradients: ClassVar[bool]
     signed: ClassVar[bool]
+
+    def runs_on(self, runtime: Runtime) -> bool:  # noqa: ARG002 - a forward pass is enough for most
+        """Whether the runtime gives what this method needs; the PyTorch runtime always does."""
+        return True
 
     @abstractmethod
     def explain(

@@ -78,3 +78,11 @@ def on_pixels(maps: NDArray[np.float32], *, height: int, width: int) -> NDArray[
 
     stretched = [cv2.resize(m, (width, height), interpolation=cv2.INTER_LINEAR) for m in maps]
     return np.stack(stretched).astype(np.float32, copy=False)
+
+
+def no_gradients(runtime: Runtime, *, method: str) -> UsageError:
+    """What to raise where a method needs gradients and the runtime has none."""
+    return UsageError(
+        f"{method} needs gradients, and the runtime {type(runtime).__name__} gives none.",
+        hint="Explain with the runtime pytorch, export a graph of them (--gradients), or take cam or lime.",
+    )

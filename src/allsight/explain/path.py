@@ -1,4 +1,4 @@
-"""Integrals of a logit's gradient along a straight path of images, with memory bounded beforehand."""
+"""Integrals of a logit's gradient along a straight path of images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import torch
-from torch.autograd.graph import saved_tensors_hooks
 
 from allsight.core.progress import Progress, silent
 from allsight.explain.quadrature import (
@@ -27,12 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
-    from torch import Tensor
 
+    from allsight.core.contracts import Gradients
     from allsight.core.explanation import Fact
-    from allsight.models.classifier import Classifier
 
-_MOST_AT_ONCE = 8  # larger batches are no faster on a CPU
 _HALVED = 4  # one panel of so many a round, and at least two; the memory at hand must not change the result
 
 
@@ -70,98 +66,62 @@ class Path:
     """The straight line from a baseline to an image, and the target logit's gradients on it.
 
     Args:
-        classifier: frozen, in evaluation mode.
+        gradients: of the model.
         image: uint8 RGB (H, W, 3).
         baseline: float32 (H, W, 3), pixel values.
         target: the output to differentiate.
-        memory: bytes that one batch's graph may hold, and as many that kept attributions may.
+        memory: bytes that one batch of gradients may need, and as many that kept attributions may.
     """
 
     def __init__(
         self,
-        classifier: Classifier,
+        gradients: Gradients,
         image: NDArray[np.uint8],
         *,
         baseline: NDArray[np.float32],
         target: int,
         memory: int,
     ) -> None:
-        self.classifier = classifier
-        place = classifier.head.weight
-        self.start = torch.from_numpy(baseline).to(place)[None]
-        self.difference = torch.from_numpy(image).to(place)[None] - self.start  # (1, H, W, 3)
-        self.target = target
+        self.start = baseline.astype(np.float64)
+        self.difference = image - self.start
         self.memory = memory
-        self._at_once = 0
+        self._gradients = gradients
+        self._target = target
 
     @property
     def shape(self) -> tuple[int, int]:
         """Height and width in pixels."""
-        return self.start.shape[1], self.start.shape[2]
+        return self.start.shape[0], self.start.shape[1]
 
     def values(self, positions: Sequence[float]) -> list[float]:
         """The logit at positions, without gradients."""
-        with torch.no_grad():
-            return [float(self._logits(self._images([p]))[0]) for p in positions]
+        return list(self._gradients.values(self._points(positions), target=self._target))
 
-    def gradients(self, positions: Sequence[float]) -> Iterator[tuple[float, float, Tensor]]:
-        """Position, logit and gradient (H, W, 3) for each position, in batches that fit into memory."""
-        if not self._at_once and len(positions):
-            step, held = self._measured(positions[0])
-            self._at_once = max(1, min(_MOST_AT_ONCE, self.memory // max(1, held)))
-            yield step
-            positions = positions[1:]
-        for first in range(0, len(positions), self._at_once):
-            yield from self._batch(positions[first : first + self._at_once])
+    def gradients(self, positions: Sequence[float]) -> Iterator[tuple[float, float, NDArray[np.floating]]]:
+        """Position, logit and gradient (H, W, 3) for each position."""
+        steps = self._gradients.gradients(self._points(positions), target=self._target, memory=self.memory)
+        for position, (value, gradient) in zip(positions, steps, strict=True):
+            yield position, value, gradient
 
-    def node(self, value: float, gradient: Tensor) -> Node:
+    def node(self, value: float, gradient: NDArray[np.floating]) -> Node:
         """What the adaptive rule keeps of one gradient."""
-        shares = (gradient * self.difference[0]).sum(dim=2)
-        return Node(value, float(shares.double().sum()), shares.float().cpu().numpy())
+        shares = (gradient * self.difference).sum(axis=2)
+        return Node(value, float(shares.sum()), shares.astype(np.float32))
 
-    def _measured(self, position: float) -> tuple[tuple[float, float, Tensor], int]:
-        """One step, and how many bytes its graph held beside the weights."""
-        weights = {p.untyped_storage().data_ptr() for p in self.classifier.parameters()}
-        held: dict[int, int] = {}
-
-        def count(tensor: Tensor) -> Tensor:
-            storage = tensor.untyped_storage()
-            if storage.data_ptr() not in weights:
-                held[storage.data_ptr()] = storage.nbytes()
-            return tensor
-
-        with saved_tensors_hooks(count, _unchanged):
-            (step,) = self._batch([position])
-        return step, sum(held.values())
-
-    def _batch(self, positions: Sequence[float]) -> list[tuple[float, float, Tensor]]:
-        with torch.enable_grad():
-            images = self._images(positions).requires_grad_()
-            logits = self._logits(images)
-            (gradients,) = torch.autograd.grad(logits.sum(), images)
-        return list(zip(positions, logits.tolist(), gradients, strict=True))
-
-    def _images(self, positions: Sequence[float]) -> Tensor:
-        shares = torch.tensor(positions, dtype=self.start.dtype, device=self.start.device)
-        return self.start + shares[:, None, None, None] * self.difference
-
-    def _logits(self, images: Tensor) -> Tensor:
-        # Class maps are not needed, so the head is applied here and `classify` is not called.
-        network = self.classifier.network
-        embedding = network.embed(network.features(self.classifier.prepare(images)))
-        return self.classifier.head(embedding)[:, self.target]  # type: ignore[no-any-return]
+    def _points(self, positions: Sequence[float]) -> Iterator[NDArray[np.float64]]:
+        return (self.start + position * self.difference for position in positions)
 
 
 def integrate_fixed(path: Path, *, rule: Rule, steps: int, progress: Progress = silent) -> Integral:
     """A given number of steps by a given rule."""
     positions, weights = fixed_rule(rule, steps)
-    total = torch.zeros_like(path.start[0])
+    total = np.zeros_like(path.start)
     for done, ((_, _, gradient), weight) in enumerate(
         zip(path.gradients(positions.tolist()), weights.tolist(), strict=True), start=1
     ):
         total += weight * gradient
         progress("gradients", done, steps)
-    attribution = (total * path.difference[0]).sum(dim=2).float().cpu().numpy()
+    attribution = (total * path.difference).sum(axis=2).astype(np.float32)
     at_baseline, at_image = path.values([0.0, 1.0])
     error = float(attribution.sum(dtype=np.float64)) - (at_image - at_baseline)
     return Integral(attribution, at_image, at_baseline, steps, _relative(error, at_image - at_baseline), None)
@@ -208,7 +168,3 @@ def integrate(path: Path, *, tolerance: float, most_steps: int, progress: Progre
 def _relative(error: Any, change: float) -> float:
     """|error| ÷ |change|; infinite where nothing changed and something was attributed."""
     return abs(float(error)) / abs(change) if change else (0.0 if not error else float("inf"))
-
-
-def _unchanged(tensor: Any) -> Any:
-    return tensor

@@ -56,7 +56,7 @@ def explain_image(
         image: uint8 RGB (H, W, 3).
         target: the output to explain.
         explainers: by name.
-        fast: the same model, for the methods that need no gradients; None takes `runtime` for all.
+        fast: the same model, for the methods that it gives what they need; None takes `runtime` for all.
         progress: told what the methods tell.
 
     Raises:
@@ -67,7 +67,7 @@ def explain_image(
     targets = np.array([target], dtype=np.int64)
     for name, explainer in explainers.items():
         try:
-            given = runtime if fast is None or explainer.needs_gradients else fast
+            given = runtime if fast is None or not explainer.runs_on(fast) else fast
             found[name] = explainer.explain(given, image[None], targets=targets, progress=progress)
         except UsageError as error:
             refused[name] = error

@@ -20,7 +20,7 @@ def swift(runtime: Runtime) -> Runtime:
     """The same model in fewer operations where the runtime is PyTorch; other runtimes have seen to that themselves."""
     if not isinstance(runtime, PyTorch):
         return runtime
-    from allsight.explain.folding import folded_classifier
+    from allsight.models.folding import folded_classifier
 
     return PyTorch(folded_classifier(runtime.classifier))
 

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from allsight.core.contracts import Runtime
+    from allsight.core.contracts import Gradients, Runtime
     from allsight.core.records import Outputs
 
+SAME_GRADIENTS = 1e-2  # at a kink rounding turns a gradient, so a few pixels of some networks differ
 SAME_LOGITS = 1e-3  # of the logits' spread: fp32 graphs differ by the order of their sums only
 LEAST_TOP1, LEAST_MAPS, LARGEST_LOSS = 0.995, 0.95, 0.003  # of int8
 
@@ -90,6 +91,62 @@ class Agreement:
     def to_json(self) -> dict[str, Any]:
         """For a bundle's config.json."""
         return {k: None if v is None else round(v, 6) for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class GradientAgreement:
+    """A gradient graph held against PyTorch's differentiation on the same images, each for the class it names.
+
+    Attributes:
+        n_images: how many.
+        logits: largest difference of a logit ÷ standard deviation of PyTorch's logits.
+        gradients: largest distance of two gradients ÷ length of PyTorch's, over the images.
+    """
+
+    n_images: int
+    logits: float
+    gradients: float
+
+    def check(self) -> None:
+        """Raise `DisagreementError` unless the graph may stand in for PyTorch."""
+        if self.logits > SAME_LOGITS or not self.gradients <= SAME_GRADIENTS:
+            raise DisagreementError(
+                f"The gradient graph does not answer as PyTorch does: gradients differ by {self.gradients:.1e} of "
+                f"their length, at most {SAME_GRADIENTS:.0e} allowed; logits by {self.logits:.1e} of their spread.",
+                hint="It was not kept. Methods that need gradients go on with PyTorch.",
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """For a bundle's config.json."""
+        return {k: float(f"{v:.3g}") if isinstance(v, float) else v for k, v in asdict(self).items()}
+
+
+def compare_gradients(
+    reference: Gradients, other: Gradients, images: Sequence[NDArray[np.uint8]], *, targets: Sequence[int]
+) -> GradientAgreement:
+    """Hold gradients against the reference's.
+
+    Args:
+        reference: of PyTorch.
+        other: of the graph.
+        images: uint8 RGB (H, W, 3).
+        targets: the logit to differentiate, one for each image.
+    """
+    logits, distances = [], []
+    for image, target in zip(images, targets, strict=True):
+        point = image.astype(np.float64)
+        (expected,), (found,) = (
+            list(side.gradients([point], target=target, memory=0)) for side in (reference, other)
+        )
+        logits.append((expected[0], found[0]))
+        distances.append(np.linalg.norm(found[1] - expected[1]) / np.linalg.norm(expected[1]))
+    pairs = np.array(logits)
+    spread = max(float(pairs[:, 0].std()), float(np.finfo(np.float32).eps))
+    return GradientAgreement(
+        n_images=len(pairs),
+        logits=float(np.abs(pairs[:, 0] - pairs[:, 1]).max()) / spread,
+        gradients=float(max(distances)),
+    )
 
 
 def outputs_of(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from allsight.core import catalog
@@ -23,11 +24,14 @@ from allsight.models.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from numpy.typing import NDArray
+
     from allsight.models.classifier import Classifier
 
 MODEL_FILE, CONFIG_FILE, SPLIT_FILE, CARD_FILE = "model.safetensors", "config.json", "split.csv", "README.md"
 ONNX_FILE, OPENVINO_FOLDER = "model.onnx", "openvino"  # exported graphs, where there are any
 BUILTIN = "builtin"
+_HEAD_BIAS = "head.bias"  # its name among the weights
 """What the model that ships is called wherever a bundle is asked for."""
 
 _SHIPPED = Path(__file__).parents[1] / BUILTIN
@@ -191,6 +195,23 @@ def save_bundle(
         writer.writerow(_SPLIT_COLUMNS)
         writer.writerows((r.name, r.sha256, r.label, r.part, r.group) for r in split)
     write_config(folder, config)
+
+
+def read_head_bias(folder: Path) -> NDArray[np.float32]:
+    """The bias of the linear head (C,), without torch.
+
+    Raises:
+        BundleError: there are no weights, or damaged ones.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
+            return np.asarray(file.get_tensor(_HEAD_BIAS), dtype=np.float32)
+    except (OSError, SafetensorError) as error:
+        raise BundleError(
+            f"{folder / MODEL_FILE} cannot be read: {error}.", hint="Train again, or copy the whole folder."
+        ) from error
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:

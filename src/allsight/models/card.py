@@ -111,6 +111,12 @@ def _graphs(config: BundleConfig) -> str:
     rows = "\n".join(
         f"| {name} | {facts['n_images']} | {facts['top1']:.2%} | {facts['logits']:.1e} | {_shown(facts['maps'])} |"
         for name, facts in config.exports.items()
+        if "top1" in facts
+    )
+    slopes = "".join(
+        f"{name}: on {facts['n_images']} images within {facts['gradients']:.1e} of the length of PyTorch's.\n\n"
+        for name, facts in config.exports.items()
+        if "gradients" in facts
     )
     return f"""## Exported graphs
 
@@ -121,7 +127,7 @@ rank correlation.
 |---|---|---|---|---|
 {rows}
 
-"""
+{slopes}"""
 
 
 def _cascade(config: BundleConfig) -> str:

@@ -156,8 +156,9 @@ def explain(
         repeats: on how many images the measures are taken that explain again (max_sensitivity, randomisation).
         maps: write maps and pictures.
         outlines: draw contours and not overlays.
-        runtime: what answers, and runs the methods that need no gradients: "pytorch", "onnx" or "openvino"; None takes
-            the fastest that the bundle was exported for. Gradients always come from PyTorch.
+        runtime: what answers, and runs the methods: "pytorch", "onnx" or "openvino"; None takes
+            the fastest that the bundle was exported for. What it cannot give (gradients, if no graph of them was
+            exported) comes from PyTorch.
         precision: "fp32" or "int8"; None takes the fastest there is.
         out: folder for the results; by default "explanations", with `run` the folder of that name inside it.
         seed: of the choice of images, the measures and the bootstrap.
@@ -181,7 +182,8 @@ def explain(
         place,
         runtime=runtime or ("pytorch" if score else None),  # scores explain again, and shuffle weights
         precision=precision,
-        gradients=score or _need_gradients(chosen),
+        explainers=chosen,
+        score=score,
     )
     predictor = opened.predictor
     if target is not None and target not in predictor.config.classes:
@@ -235,13 +237,16 @@ class _Opened:
     runtime: Runtime
 
 
-def _need_gradients(chosen: Mapping[str, Explainer]) -> bool:
-    return any(explainer.needs_gradients for explainer in chosen.values())
-
-
-def _open(folder: Path, *, runtime: str | None, precision: str | None, gradients: bool) -> _Opened:
+def _open(
+    folder: Path,
+    *,
+    runtime: str | None,
+    precision: str | None,
+    explainers: Mapping[str, Explainer],
+    score: bool,
+) -> _Opened:
     predictor = Predictor.open(folder, runtime=runtime, precision=precision)
-    if not gradients or predictor.runtime.gradients:
+    if not score and all(explainer.runs_on(predictor.runtime) for explainer in explainers.values()):
         return _Opened(predictor, predictor.runtime)
     return _Opened(predictor, open_runtime(folder, runtime="pytorch").runtime)
 

@@ -15,7 +15,14 @@ from allsight.core.files import write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.source import open_dataset
-from allsight.inference.parity import Agreement, compare, outputs_of
+from allsight.inference.gradient_graph import GRADIENT_FILE, GradientGraph
+from allsight.inference.parity import (
+    Agreement,
+    GradientAgreement,
+    compare,
+    compare_gradients,
+    outputs_of,
+)
 from allsight.inference.precision import FP32, INT8
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
@@ -42,6 +49,8 @@ if TYPE_CHECKING:
     from allsight.core.records import Outputs, Sample
 
 TARGETS = ("onnx", "openvino")
+GRADIENT = "openvino gradient"  # the gradient graph's name beside those of the others
+_DIFFERENTIATED = 8  # images on which gradients are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +61,13 @@ class Exported:
         bundle: the folder.
         agreements: by graph ("onnx fp32", "openvino int8", …), how it was found to answer.
         megabytes: by graph, the size of its files.
+        gradients: how the gradient graph was found to answer; None where none was asked for.
     """
 
     bundle: Path
     agreements: dict[str, Agreement]
     megabytes: dict[str, float]
+    gradients: GradientAgreement | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The document of `export --json`."""
@@ -64,9 +75,13 @@ class Exported:
             "bundle": str(self.bundle),
             "graphs": {
                 name: {**agreement.to_json(), "megabytes": round(self.megabytes[name], 2)}
-                for name, agreement in self.agreements.items()
+                for name, agreement in self.by_graph().items()
             },
         }
+
+    def by_graph(self) -> dict[str, Agreement | GradientAgreement]:
+        """How each graph was found to answer, that of the gradients too."""
+        return {**self.agreements, **({GRADIENT: self.gradients} if self.gradients else {})}
 
 
 def export(
@@ -74,6 +89,7 @@ def export(
     *,
     to: Sequence[str] = ("openvino",),
     int8: bool = False,
+    gradients: bool = False,
     data: str | None = None,
     images: int = 300,
     seed: int = 0,
@@ -88,6 +104,7 @@ def export(
         bundle: folder of the bundle.
         to: "onnx", "openvino" or both.
         int8: also an int8 graph for OpenVINO.
+        gradients: also a graph of gradients for OpenVINO, so that Integrated Gradients need no PyTorch.
         data: the DATA it was trained on; by default where it lay then.
         images: how many images are used for each purpose, at most.
         seed: of their choice.
@@ -95,7 +112,7 @@ def export(
 
     Raises:
         BundleError: no bundle, or a damaged one.
-        UsageError: no such target, or int8 for another runtime than OpenVINO.
+        UsageError: no such target, or int8 or gradients for another runtime than OpenVINO.
         DataError: the data is not the one that the bundle was trained on.
         MissingDependencyError: a library is not installed.
         DisagreementError: a graph does not answer as PyTorch does; it was not kept.
@@ -109,13 +126,15 @@ def export(
     """
     if unknown := sorted(set(to) - set(TARGETS)):
         raise UsageError(f"There is no target called {unknown[0]!r}.", hint=f"Known: {', '.join(TARGETS)}.")
-    if int8 and "openvino" not in to:
-        raise UsageError("int8 graphs are for OpenVINO.", hint="Add --to openvino.")
+    for asked, what in ((int8, "int8 graphs"), (gradients, "Gradient graphs")):
+        if asked and "openvino" not in to:
+            raise UsageError(f"{what} are for OpenVINO.", hint="Add --to openvino.")
     folder = own_folder(bundle)
     config = read_config(folder)
     material = _Material.of(folder, config, data=data, images=images, seed=seed, progress=progress)
     work = _Work(folder, config, material, progress)
     agreements: dict[str, Agreement] = {}
+    differentiated: GradientAgreement | None = None
     with TemporaryDirectory(dir=folder, prefix="exporting-") as scratch:
         graphs = Path(scratch)
         onnx = work.onnx(graphs)
@@ -128,10 +147,18 @@ def export(
             agreements["openvino fp32"] = work.judged(OpenVino, graphs, FP32)
             if int8:
                 agreements["openvino int8"] = work.int8(model, graphs)
+            if gradients:
+                differentiated = work.gradients(graphs)
+                work.keep(graphs / GRADIENT_FILE, folder / GRADIENT_FILE)
             for precision in (FP32, INT8) if int8 else (FP32,):
                 work.keep(graphs / FILES[precision], folder / FILES[precision])
-    _remember(folder, agreements)
-    return Exported(folder, agreements, {name: _megabytes(folder, name) for name in agreements})
+    made = Exported(
+        folder, agreements, {name: _megabytes(folder, name) for name in agreements}, differentiated
+    )
+    if differentiated is not None:
+        made.megabytes[GRADIENT] = _size(folder / GRADIENT_FILE)
+    _remember(made)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +251,24 @@ class _Work:
                 refused = error
         raise refused
 
+    def gradients(self, graphs: Path) -> GradientAgreement:
+        """The gradient graph, on a few images: PyTorch takes its time."""
+        from allsight.inference.trace import write_gradient_graph
+
+        self.progress("gradients", 0, 1)
+        write_gradient_graph(self.classifier, self.config, graphs)
+        images = self.material.trial[:_DIFFERENTIATED]
+        targets = [int(answer.logits[0].argmax()) for answer in self.reference[:_DIFFERENTIATED]]
+        found = compare_gradients(
+            PyTorch(self.classifier).differentiated(),
+            GradientGraph.open(graphs, self.config),
+            images,
+            targets=targets,
+        )
+        found.check()
+        self.progress("gradients", 1, 1)
+        return found
+
     def judged(
         self, runtime: type[Runtime], graphs: Path, precision: str, *, spared: int | None = None
     ) -> Agreement:
@@ -242,9 +287,10 @@ class _Work:
         shutil.move(made, place)
 
 
-def _remember(folder: Path, agreements: dict[str, Agreement]) -> None:
+def _remember(made: Exported) -> None:
+    folder = made.bundle
     config = read_config(folder)
-    exports = {**config.exports, **{name: found.to_json() for name, found in agreements.items()}}
+    exports = {**config.exports, **{name: found.to_json() for name, found in made.by_graph().items()}}
     config = config.model_copy(update={"exports": exports})
     write_config(folder, config)
     write_text(folder / CARD_FILE, model_card(config))
@@ -254,5 +300,9 @@ def _megabytes(folder: Path, name: str) -> float:
     runtime, precision = name.split()
     if runtime == "onnx":
         return (folder / ONNX_FILE).stat().st_size / 1e6
-    file = folder / FILES[precision]
+    return _size(folder / FILES[precision])
+
+
+def _size(file: Path) -> float:
+    """Of a graph and its weights, in megabytes."""
     return (file.stat().st_size + file.with_suffix(".bin").stat().st_size) / 1e6

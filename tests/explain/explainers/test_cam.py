@@ -19,10 +19,11 @@ from tests.explain.models import classifier_of, fields
 
 
 class Elsewhere(Runtime):
-    """A runtime that is not PyTorch's: all one can have of it is its outputs."""
+    """A runtime that is not PyTorch's: all one can have of it is its outputs, and its bias if it tells it."""
 
-    def __init__(self, inner: PyTorch) -> None:
+    def __init__(self, inner: PyTorch, *, bias: NDArray[np.float32] | None = None) -> None:
         self.inner = inner
+        self.bias = bias
 
     @classmethod
     def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Elsewhere:
@@ -30,6 +31,9 @@ class Elsewhere(Runtime):
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         return self.inner.run(images)
+
+    def head_bias(self) -> NDArray[np.float32] | None:
+        return self.bias
 
 
 def test_the_mean_is_the_logit_without_its_bias() -> None:

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from allsight.explain.explainers.grad_cam import GradCam, channel_weights, grad_cam_maps
+from allsight.explain.explainers.grad_cam import GradCam, analytic_maps, grad_cam_maps
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.classifier import Classifier
+from tests.explain.explainers.test_cam import Elsewhere
 from tests.explain.models import classifier_of, fields, state_of
 
 
@@ -56,11 +57,23 @@ def test_solved_by_hand() -> None:
 
 def test_the_analytic_gradient_is_the_backward_passes() -> None:
     classifier = classifier_of("resnet50", size=64)
-    features = classifier.network.features(classifier.prepare(torch.from_numpy(fields(2, 64)))).detach()
-    targets = torch.tensor([2, 0])
-    analytic = channel_weights(classifier, features, targets)
-    classifier.pooled = False
-    np.testing.assert_allclose(channel_weights(classifier, features, targets), analytic, rtol=1e-5, atol=1e-9)
+    runtime, images, targets = PyTorch(classifier), fields(2, 64), np.array([2, 0])
+    bias = runtime.head_bias()
+    assert bias is not None
+    ((_, analytic),) = analytic_maps(runtime, images, targets, bias=bias)
+    expected = grad_cam_maps(classifier, torch.from_numpy(images), torch.from_numpy(targets)).numpy()
+    np.testing.assert_allclose(analytic, expected, rtol=1e-3, atol=1e-5 * float(expected.max()))
+
+
+def test_a_runtime_that_tells_its_bias_is_enough() -> None:
+    runtime, images, targets = PyTorch(classifier_of("tiny", size=64)), fields(2, 64), np.array([0, 1])
+    told = Elsewhere(runtime, bias=runtime.head_bias())
+    assert GradCam().runs_on(told)
+    assert not GradCam().runs_on(Elsewhere(runtime))
+    found = GradCam().explain(told, images, targets=targets)
+    np.testing.assert_array_equal(
+        found.heatmaps, GradCam().explain(runtime, images, targets=targets).heatmaps
+    )
 
 
 def test_shows_only_what_speaks_for_the_class() -> None:

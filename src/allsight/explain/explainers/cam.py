@@ -17,7 +17,6 @@ from allsight.core.errors import UsageError
 from allsight.core.explanation import Explanation
 from allsight.core.progress import Progress, silent
 from allsight.explain.inputs import check_inputs, check_targets, on_pixels, run_in_batches
-from allsight.inference.runtimes.pytorch import PyTorch
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +32,6 @@ class Cam(Explainer):
     The bias belongs to no pixel; a map's mean over its positions is the logit less the bias.
     """
 
-    needs_gradients: ClassVar[bool] = False
     signed: ClassVar[bool] = True
 
     def explain(
@@ -48,7 +46,7 @@ class Cam(Explainer):
         check_inputs(images, targets)
         started = time.perf_counter()
         n, height, width = images.shape[:3]
-        bias = head_bias(runtime)
+        bias = runtime.head_bias()
         heatmaps = np.empty((n, height, width), dtype=np.float32)
         grid = (0, 0)
         for part, (logits, maps, _) in run_in_batches(runtime, images):
@@ -74,11 +72,3 @@ class Cam(Explainer):
         return Explanation(
             "cam", heatmaps, targets, self.signed, used=(used,) * n, seconds=(seconds,) * n, arrays=({},) * n
         )
-
-
-def head_bias(runtime: Runtime) -> NDArray[np.float32] | None:
-    """What the linear head adds to each logit (C,), or None where the runtime does not tell."""
-    if not isinstance(runtime, PyTorch):
-        return None
-    bias: NDArray[np.float32] = runtime.classifier.head.bias.detach().float().cpu().numpy()
-    return bias

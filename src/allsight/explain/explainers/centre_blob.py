@@ -30,7 +30,6 @@ class CentreBlob(Explainer):
     """
 
     control: ClassVar[bool] = True
-    needs_gradients: ClassVar[bool] = False
     signed: ClassVar[bool] = False
 
     spread: float = 0.25

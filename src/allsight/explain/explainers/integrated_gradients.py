@@ -18,15 +18,14 @@ from allsight.core.errors import UsageError
 from allsight.core.explanation import Explanation, Fact
 from allsight.core.progress import Progress, silent
 from allsight.explain.baselines import BASELINES, Baseline, baseline_of
-from allsight.explain.differentiable import classifier_of, frozen
-from allsight.explain.inputs import check_inputs, check_targets
+from allsight.explain.inputs import check_inputs, check_targets, no_gradients
+from allsight.explain.path import Path, integrate, integrate_fixed
 from allsight.explain.quadrature import FEWEST_STEPS, RULES, Rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from allsight.core.contracts import Runtime
-    from allsight.models.classifier import Classifier
 
 
 @final
@@ -42,12 +41,11 @@ class IntegratedGradients(Explainer):
         tolerance: largest completeness error that is good enough.
         most_steps: gradients after which one stops in any case; `used` then says that the error is larger.
         steps: exactly so many, placed by `rule`, instead of as many as it takes. For comparison with other tools,
-            so the network is then run as it is and not folded: near a kink rounding can turn a gradient.
+            so PyTorch then runs the network as it is and not folded: near a kink rounding can turn a gradient.
         rule: how a fixed number of steps is placed, by its name in Captum.
         memory: bytes that gradients of one batch of steps may need. One step at a time always runs.
     """
 
-    needs_gradients: ClassVar[bool] = True
     signed: ClassVar[bool] = True
 
     baseline: Baseline = "white_field"
@@ -74,6 +72,10 @@ class IntegratedGradients(Explainer):
                 f"Tolerance must be above 0, most_steps at least {FEWEST_STEPS} and steps at least 2."
             )
 
+    def runs_on(self, runtime: Runtime) -> bool:
+        """Where the runtime gives gradients."""
+        return runtime.gradients
+
     def explain(
         self,
         runtime: Runtime,
@@ -84,32 +86,17 @@ class IntegratedGradients(Explainer):
     ) -> Explanation:
         """Heatmaps of N images; see `Explainer.explain`. A heatmap adds up to f(x) − f(b), within the error."""
         check_inputs(images, targets)
-        original = classifier_of(runtime, method="integrated_gradients")
-        check_targets(targets, n_classes=original.head.out_features)
-
-        from allsight.explain.folding import folded_classifier
-
-        classifier = folded_classifier(original) if self.steps is None else original
-        with frozen(classifier):
-            return self._explain(classifier, images, targets=targets, progress=progress)
-
-    def _explain(
-        self,
-        classifier: Classifier,
-        images: NDArray[np.uint8],
-        *,
-        targets: NDArray[np.int64],
-        progress: Progress,
-    ) -> Explanation:
-        from allsight.explain.path import Path, integrate, integrate_fixed
-
+        gradients = runtime.differentiated(exactly=self.steps is not None)
+        if gradients is None:
+            raise no_gradients(runtime, method="integrated_gradients")
+        check_targets(targets, n_classes=gradients.n_classes)
         heatmaps = np.empty(images.shape[:3], dtype=np.float32)
         used: list[dict[str, Fact]] = []
         seconds = []
         for i, (image, target) in enumerate(zip(images, targets.tolist(), strict=True)):
             started = time.perf_counter()
             path = Path(
-                classifier,
+                gradients,
                 image,
                 baseline=baseline_of(image, self.baseline),
                 target=target,

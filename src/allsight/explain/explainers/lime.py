@@ -92,7 +92,6 @@ class Lime(Explainer):
         seed: of every random draw. The same seed gives the same bytes.
     """
 
-    needs_gradients: ClassVar[bool] = False
     signed: ClassVar[bool] = True
 
     samples: int | None = None

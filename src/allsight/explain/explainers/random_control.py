@@ -35,7 +35,6 @@ class RandomControl(Explainer):
     """
 
     control: ClassVar[bool] = True
-    needs_gradients: ClassVar[bool] = False
     signed: ClassVar[bool] = False
 
     grid: int = 14

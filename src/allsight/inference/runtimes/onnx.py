@@ -11,7 +11,7 @@ from allsight.core.contracts import Runtime
 from allsight.core.errors import BundleError, MissingDependencyError
 from allsight.core.records import Outputs
 from allsight.inference.precision import FP32, check_precision
-from allsight.models.bundle import ONNX_FILE
+from allsight.models.bundle import ONNX_FILE, read_head_bias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,10 +26,12 @@ class Onnx(Runtime):
 
     Args:
         session: of a graph with the input `images` and the outputs `logits`, `embedding` and, where they exist, `maps`.
+        folder: of the bundle, for what the graph does not hold.
     """
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, *, folder: Path) -> None:
         self.session = session
+        self._folder = folder
         self._outputs = [output.name for output in session.get_outputs()]
 
     @classmethod
@@ -60,7 +62,7 @@ class Onnx(Runtime):
                 f"{folder / ONNX_FILE} cannot be read ({type(error).__name__}).",
                 hint=f"Make it again: allsight export {folder} --to onnx",
             ) from error
-        return cls(session)
+        return cls(session, folder=folder)
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """uint8 RGB (N, H, W, 3) → `Outputs`."""
@@ -68,3 +70,7 @@ class Onnx(Runtime):
             zip(self._outputs, self.session.run(None, {"images": np.ascontiguousarray(images)}), strict=True)
         )
         return Outputs(found["logits"], found.get("maps"), found["embedding"])
+
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """Of the bundle's weights; None where the network has no maps."""
+        return read_head_bias(self._folder) if "maps" in self._outputs else None

@@ -1,20 +1,18 @@
-"""Runs the exported graph with OpenVINO, in int8 where there is such a graph. No torch."""
+"""Runs the exported graphs with OpenVINO, in int8 where there is such a graph. No torch."""
 
 from __future__ import annotations
 
-import os
-import threading
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from allsight.core.contracts import Runtime
-from allsight.core.errors import BundleError, MissingDependencyError
-from allsight.core.files import cache_folder
 from allsight.core.records import Outputs
+from allsight.inference.gradient_graph import GRADIENT_FILE, GradientGraph
 from allsight.inference.precision import FP32, INT8, check_precision
-from allsight.models.bundle import OPENVINO_FOLDER
+from allsight.inference.requests import Requests
+from allsight.models.bundle import OPENVINO_FOLDER, read_config, read_head_bias
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,22 +25,19 @@ FILES = {precision: f"{OPENVINO_FOLDER}/{precision}.xml" for precision in (INT8,
 
 @final
 class OpenVino(Runtime):
-    """OpenVINO on the CPU: every image a request of its own, as many at a time as there are threads.
-
-    One image's activations stay in a core's cache, those of a batch do not, so a batch is slower image by image.
+    """OpenVINO on the CPU.
 
     Args:
-        compiled: a graph with the input `images` and the outputs `logits`, `embedding` and, where they exist, `maps`.
-        requests: an `AsyncInferQueue` of it.
+        requests: of a graph with the input `images` and the outputs `logits`, `embedding` and, if it has them, `maps`.
+        folder: of the bundle, for what the graph does not hold.
+        threads: at most so many, for the gradient graph; None takes as many as there are cores.
     """
 
-    def __init__(self, compiled: Any, requests: Any) -> None:
-        self.compiled = compiled
-        self._outputs = [next(iter(output.get_names())) for output in compiled.outputs]
-        self._requests = requests
-        self._one_at_a_time = threading.Lock()  # callers, not requests
-        self._found: dict[int, dict[str, NDArray[np.float32]]] = {}
-        requests.set_callback(self._keep)
+    def __init__(self, requests: Requests, *, folder: Path, threads: int | None = None) -> None:
+        self.requests = requests
+        self.gradients = (folder / GRADIENT_FILE).is_file()
+        self._folder = folder
+        self._threads = threads
 
     @classmethod
     def precisions(cls, folder: Path) -> tuple[str, ...]:
@@ -53,45 +48,27 @@ class OpenVino(Runtime):
 
     @classmethod
     def open(cls, folder: Path, *, precision: str | None = None, threads: int | None = None) -> Self:
-        """The runtime of the bundle in `folder`. What was compiled once is kept in the cache."""
-        if not find_spec("openvino"):
-            raise MissingDependencyError("OpenVINO is not installed.", hint="pip install 'allsight[fast]'")
+        """The runtime of the bundle in `folder`."""
         chosen = check_precision(cls.precisions(folder), precision, runtime="openvino", folder=folder)
-        import openvino
-
-        threads = threads or _cores()
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "f32",  # else bf16 where the processor has it, which is no fp32
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "CACHE_DIR": str(cache_folder() / "openvino"),
-        }
-        try:
-            compiled = openvino.Core().compile_model(str(folder / FILES[chosen]), "CPU", settings)
-        except RuntimeError as error:
-            raise BundleError(
-                f"{folder / FILES[chosen]} cannot be read.",
-                hint=f"Make it again: allsight export {folder} --to openvino",
-            ) from error
-        return cls(compiled, openvino.AsyncInferQueue(compiled, threads))
+        again = f"allsight export {folder} --to openvino"
+        return cls(
+            Requests.open(folder / FILES[chosen], threads=threads, again=again),
+            folder=folder,
+            threads=threads,
+        )
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """uint8 RGB (N, H, W, 3) → `Outputs`."""
-        with self._one_at_a_time:
-            for i in range(len(images)):
-                self._requests.start_async({0: images[i : i + 1]}, userdata=i)
-            self._requests.wait_all()
-            rows = [self._found.pop(i) for i in range(len(images))]
-        joined = {name: np.concatenate([row[name] for row in rows]) for name in self._outputs}
+        rows = self.requests.run([{0: images[i : i + 1]} for i in range(len(images))])
+        joined = {name: np.concatenate([row[name] for row in rows]) for name in self.requests.outputs}
         return Outputs(joined["logits"], joined.get("maps"), joined["embedding"])
 
-    def _keep(self, request: Any, i: int) -> None:
-        """Copies what a finished request gives; its own memory is used again by the next."""
-        self._found[i] = {
-            name: np.array(request.get_output_tensor(place).data) for place, name in enumerate(self._outputs)
-        }
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """Of the bundle's weights; None where the network has no maps."""
+        return read_head_bias(self._folder) if "maps" in self.requests.outputs else None
 
-
-def _cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def differentiated(self, *, exactly: bool = False) -> GradientGraph | None:  # noqa: ARG002 - there is one graph
+        """The gradient graph, in fp32 beside int8 too; None where it was not exported."""
+        if not self.gradients:
+            return None
+        return GradientGraph.open(self._folder, read_config(self._folder), threads=self._threads)

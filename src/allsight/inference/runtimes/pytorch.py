@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from allsight.inference.autograd import Autograd
     from allsight.models.classifier import Classifier
 
 
@@ -60,3 +61,17 @@ class PyTorch(Runtime):
             answer = self.classifier(torch.from_numpy(np.ascontiguousarray(images)))
         maps = None if answer.maps is None else answer.maps.float().numpy()
         return Outputs(answer.logits.float().numpy(), maps, answer.embedding.float().numpy())
+
+    def head_bias(self) -> NDArray[np.float32] | None:
+        """Of the classifier; None where the network has no maps."""
+        if not self.classifier.pooled:
+            return None
+        bias: NDArray[np.float32] = self.classifier.head.bias.detach().float().cpu().numpy()
+        return bias
+
+    def differentiated(self, *, exactly: bool = False) -> Autograd:
+        """Gradients of the classifier, or of a folded copy, which is faster."""
+        from allsight.inference.autograd import Autograd
+        from allsight.models.folding import folded_classifier
+
+        return Autograd(self.classifier if exactly else folded_classifier(self.classifier))

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from allsight.core.network import Network
-from allsight.explain.folding import folded_classifier
 from allsight.models.classifier import Classifier
+from allsight.models.folding import folded_classifier
 from allsight.models.networks import PooledNetwork
 from allsight.models.preprocessing import Preprocessing
 from tests.explain.models import classifier_of, fields, state_of
