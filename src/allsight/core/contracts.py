@@ -80,6 +80,10 @@ class Dataset(ABC):
         with sample.path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
+    def stated_hashes(self) -> Mapping[str, str]:
+        """The hash that the source says a file has, by sample name; a file with another one is not read."""
+        return {}
+
     def masks(self, sample: Sample) -> Mapping[str, NDArray[np.bool_]]:  # noqa: ARG002 - most sources have none
         """Exact masks (H, W) by what they cover ("cell", "nucleus", "scale_bar"); empty where none are known."""
         return {}

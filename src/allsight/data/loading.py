@@ -48,13 +48,15 @@ def in_order(function: Callable[[T], R], items: Iterable[T], *, ahead: int = 16)
 
 @dataclass(frozen=True, slots=True)
 class _Unreadable:
-    reasons: dict[str, str]
+    names: tuple[str, ...]
 
 
 def unreadable(
     dataset: Dataset, samples: Sequence[Sample], *, hashes: Mapping[str, str], progress: Progress = silent
 ) -> dict[str, str]:
-    """What is wrong with the samples that cannot be read, by name. Each file is decoded once and remembered.
+    """What is wrong with the samples that cannot be read, by name.
+
+    Which files can be decoded is remembered by their content; what the source states of them is compared each time.
 
     Args:
         dataset: reads the samples; generated ones are always readable.
@@ -73,13 +75,21 @@ def unreadable(
             return str(error)
         return ""
 
-    def try_all() -> _Unreadable:
-        found: dict[str, str] = {}
-        for done, (sample, wrong) in enumerate(zip(files, in_order(reason, files), strict=True), start=1):
-            if wrong:
-                found[sample.name] = wrong
-            progress("reading", done, len(files))
-        return _Unreadable(found)
+    stated = dataset.stated_hashes()
+    as_stated = [s for s in files if stated.get(s.name, hashes[s.name]) == hashes[s.name]]
 
-    key = fingerprint(["readable", pixels_fingerprint(dataset, {s.name: hashes[s.name] for s in files})])
-    return kept(_Unreadable, "readable", key=key, compute=try_all).reasons
+    def try_all() -> _Unreadable:
+        found = []
+        for done, (sample, wrong) in enumerate(
+            zip(as_stated, in_order(reason, as_stated), strict=True), start=1
+        ):
+            if wrong:
+                found.append(sample.name)
+            progress("reading", done, len(as_stated))
+        return _Unreadable(tuple(found))
+
+    key = fingerprint(["readable", pixels_fingerprint(dataset, {s.name: hashes[s.name] for s in as_stated})])
+    bad = {*kept(_Unreadable, "readable", key=key, compute=try_all).names}
+    bad.update(s.name for s in files if stated.get(s.name, hashes[s.name]) != hashes[s.name])
+    reasons = {s.name: reason(s) for s in files if s.name in bad}
+    return {name: wrong for name, wrong in reasons.items() if wrong}

@@ -72,6 +72,10 @@ class Manifest(Dataset):
             )
         return pixels
 
+    def stated_hashes(self) -> Mapping[str, str]:
+        """What the column `sha256` says."""
+        return {name: row.sha256 for name, row in self.rows.items() if row.sha256 is not None}
+
     def groups(self) -> Mapping[str, str]:
         """What the column `group` keeps together, by sample name."""
         return {name: row.group for name, row in self.rows.items() if row.group is not None}
