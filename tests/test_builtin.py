@@ -79,7 +79,7 @@ def test_it_refuses_what_is_no_smear(tmp_path: Path) -> None:
     predictor = Predictor.open(bundle_folder(BUILTIN), runtime=None)
     for i, picture in enumerate(pictures):
         Image.fromarray(picture).save(tmp_path / f"{i}.png")
-        (judged,) = predictor.judge(predictor.runtime.run(picture[None]))
+        judged = predictor.judged(picture)
         assert judged.verdict == "refer", judged
 
 

@@ -7,7 +7,18 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import mahalanobis
 
-from allsight.inference.trust import Space, Trust, fit_space, fit_temperature, fit_trust, judge, softmax
+from allsight.data.appearance import appearance
+from allsight.inference.trust import (
+    FALSE_REFUSALS,
+    Space,
+    Trust,
+    distance_limit,
+    fit_space,
+    fit_temperature,
+    fit_trust,
+    judge,
+    softmax,
+)
 
 CLASSES = ("Benign", "Early", "Pre")
 
@@ -75,6 +86,46 @@ def test_a_stranger_is_referred_with_its_figures() -> None:
     assert near.suspicion == pytest.approx(1 - near.probabilities["Benign"])
     assert far.verdict == "refer"
     assert far.reasons == ("unlike the training images: distance 7.5, limit 2.0",)
+
+
+def test_what_it_looks_like_is_said_first() -> None:
+    limits = {"brightness": (100.0, 250.0)}
+    trust = Trust(temperature=1.0, thresholds=(0.9, 0.9, 0.9), distance_limit=2.0, limits=limits, n_images=10)
+    look = appearance(np.full((8, 8, 3), 50, dtype=np.uint8))
+    (found,) = judge(
+        np.array([[9.0, 0.0, 0.0]], dtype=np.float32),
+        np.array([7.5], dtype=np.float32),
+        trust=trust,
+        classes=CLASSES,
+        suspicious=(),
+        looks=[look],
+    )
+    assert found.reasons == (
+        "no cells found",
+        "too dark: mean brightness 50, at least 100 needed",
+        "unlike the training images: distance 7.5, limit 2.0",
+    )
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_of_a_new_group_the_distance_refuses_what_it_says(grouped: bool) -> None:
+    """Simulated: few groups with effects of their own, and the limit tried on one more."""
+    rng = np.random.default_rng(0)
+    refused = []
+    for _ in range(400):
+        effects = rng.normal(0, 0.3, 13)
+        logs = effects[:, None] + rng.normal(0, 0.3, (13, 20))
+        groups = np.repeat([f"{i:02d}" for i in range(12)], 20)
+        limit = distance_limit(np.exp(logs[:12]).ravel().astype(np.float32), groups if grouped else None)
+        refused.append(float((np.exp(logs[12]) > limit).mean()))
+    if grouped:
+        assert 0.2 * FALSE_REFUSALS < np.mean(refused) < FALSE_REFUSALS
+    else:  # taken one by one, they promise more than they keep
+        assert np.mean(refused) > FALSE_REFUSALS
+
+
+def test_one_image_is_enough_for_a_limit() -> None:
+    assert distance_limit(np.array([2.0], dtype=np.float32)) == pytest.approx(2.0)
 
 
 def test_what_cannot_be_told_apart_is_said() -> None:

@@ -9,7 +9,7 @@ Reinhard et al., "Color transfer between images" (IEEE CG&A 2001), in CIE Lab.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from allsight.core.records import Box
 
     Image = NDArray[np.uint8]
+
+
+def _turn(image: Image, *, quarters: int, mirrored: bool) -> Image:
+    return np.ascontiguousarray(np.rot90(image[:, ::-1] if mirrored else image, quarters))
+
+
+# The eight ways to lay a square slide; the first changes nothing.
+TURNS = tuple(
+    partial(_turn, quarters=quarters, mirrored=mirrored)
+    for mirrored in (False, True)
+    for quarters in range(4)
+)
 
 
 def hide_box(image: Image, box: Box) -> Image:

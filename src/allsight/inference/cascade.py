@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, final
 import numpy as np
 
 from allsight.core.errors import BundleError, DataError, ImageError
-from allsight.inference.predictor import Answer, Predictor, readable, run_over
+from allsight.inference.predictor import Answer, Predictor, Seen, readable, run_seen
 from allsight.inference.trust import softmax
 from allsight.models.bundle import read_config
 
@@ -119,7 +119,7 @@ class Cascade:
         self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16
     ) -> Iterator[tuple[T, Answer | ImageError]]:
         """As `Predictor.answers`; each answer says which network gave it."""
-        waiting: list[tuple[T, NDArray[np.uint8] | ImageError]] = []
+        waiting: list[tuple[T, Seen | ImageError]] = []
         for pair in readable(items, read=read, ahead=2 * batch):
             waiting.append(pair)
             if len(waiting) == _AT_ONCE:
@@ -128,15 +128,15 @@ class Cascade:
         yield from self._some(waiting, batch=batch)
 
     def _some(
-        self, waiting: Sequence[tuple[T, NDArray[np.uint8] | ImageError]], *, batch: int
+        self, waiting: Sequence[tuple[T, Seen | ImageError]], *, batch: int
     ) -> Iterator[tuple[T, Answer | ImageError]]:
-        images = {i: image for i, (_, image) in enumerate(waiting) if not isinstance(image, ImageError)}
+        images = [(i, image) for i, (_, image) in enumerate(waiting) if not isinstance(image, ImageError)]
         found: dict[int, Answer] = {}
         for predictor in (self.small, self.large):
-            left = [i for i in images if i not in found or not self._believed(found[i])]
-            for i, outputs in run_over(predictor.runtime, left, read=images.__getitem__, batch=batch):
-                if isinstance(outputs, tuple):
-                    found[i] = Answer(predictor.judge(outputs)[0], predictor.config.name)
+            left = [(i, image) for i, image in images if i not in found or not self._believed(found[i])]
+            for i, run in run_seen(predictor.runtime, left, batch=batch):
+                if not isinstance(run, ImageError):
+                    found[i] = Answer(predictor.judge(run), predictor.config.name)
         for i, (item, image) in enumerate(waiting):
             yield item, image if isinstance(image, ImageError) else found[i]
 

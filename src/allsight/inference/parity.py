@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allsight.core.errors import DisagreementError
+from allsight.core.errors import DisagreementError, ImageError
 from allsight.core.progress import Progress, silent
 from allsight.inference.precision import INT8
 from allsight.inference.predictor import run_over
@@ -158,11 +158,9 @@ def outputs_of(
 ) -> list[Outputs]:
     """What a runtime gives for images of any sizes, each with N = 1."""
     found: list[Outputs] = []
-    for done, (_, outputs) in enumerate(
-        run_over(runtime, range(len(images)), read=images.__getitem__), start=1
-    ):
-        if isinstance(outputs, tuple):
-            found.append(outputs)
+    for done, (_, run) in enumerate(run_over(runtime, range(len(images)), read=images.__getitem__), start=1):
+        if not isinstance(run, ImageError):
+            found.append(run.outputs)
         progress(told, done, len(images))
     return found
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar, final
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
 import numpy as np
 
 from allsight.core.errors import BundleError, ImageError
 from allsight.core.records import Outputs
+from allsight.data.appearance import Appearance, appearance
 from allsight.data.loading import in_order
 from allsight.inference.choice import Served, open_runtime
 from allsight.inference.trust import Judgement, Space, Trust, judge
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
     from allsight.core.contracts import Runtime
 
 T = TypeVar("T")
+
+
+class Seen(NamedTuple):
+    """An image, uint8 RGB (H, W, 3), and what it looks like."""
+
+    image: NDArray[np.uint8]
+    look: Appearance
+
+
+class Run(NamedTuple):
+    """What a network gives for one image (N = 1), and what the image looks like."""
+
+    outputs: Outputs
+    look: Appearance
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +77,14 @@ class Failure:
         return {"path": self.path, "error": self.error}
 
 
+def seen(image: NDArray[np.uint8]) -> Seen:
+    """Look at an image, uint8 RGB (H, W, 3)."""
+    return Seen(image, appearance(image))
+
+
 def readable(
     items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], ahead: int
-) -> Iterator[tuple[T, NDArray[np.uint8] | ImageError]]:
+) -> Iterator[tuple[T, Seen | ImageError]]:
     """Every item with its image, or with the reason why it could not be read, in order; read on several threads.
 
     Args:
@@ -73,9 +93,9 @@ def readable(
         ahead: most images that wait.
     """
 
-    def attempt(item: T) -> tuple[T, NDArray[np.uint8] | ImageError]:
+    def attempt(item: T) -> tuple[T, Seen | ImageError]:
         try:
-            return item, read(item)
+            return item, seen(read(item))
         except ImageError as error:
             return item, error
 
@@ -84,8 +104,8 @@ def readable(
 
 def run_over(
     runtime: Runtime, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16
-) -> Iterator[tuple[T, Outputs | ImageError]]:
-    """Every item with its outputs (each with N = 1), or with the reason why it could not be read, in order.
+) -> Iterator[tuple[T, Run | ImageError]]:
+    """Every item with what the network gives for it, or with the reason why it could not be read, in order.
 
     Neighbours of one shape share a forward pass.
 
@@ -95,27 +115,36 @@ def run_over(
         read: gives uint8 RGB (H, W, 3) or raises `ImageError`; called on several threads.
         batch: most images in one pass.
     """
+    yield from run_seen(runtime, readable(items, read=read, ahead=2 * batch), batch=batch)
 
-    waiting: list[tuple[T, NDArray[np.uint8]]] = []
-    for item, image in readable(items, read=read, ahead=2 * batch):
+
+def run_seen(
+    runtime: Runtime, items: Iterable[tuple[T, Seen | ImageError]], *, batch: int = 16
+) -> Iterator[tuple[T, Run | ImageError]]:
+    """As `run_over`, for images that were read already."""
+    waiting: list[tuple[T, Seen]] = []
+    for item, found in items:
         if waiting and (
-            isinstance(image, ImageError) or len(waiting) == batch or image.shape != waiting[0][1].shape
+            isinstance(found, ImageError)
+            or len(waiting) == batch
+            or found.image.shape != waiting[0][1].image.shape
         ):
             yield from _run_batch(runtime, waiting)
             waiting = []
-        if isinstance(image, ImageError):
-            yield item, image
+        if isinstance(found, ImageError):
+            yield item, found
         else:
-            waiting.append((item, image))
+            waiting.append((item, found))
     if waiting:
         yield from _run_batch(runtime, waiting)
 
 
-def _run_batch(runtime: Runtime, waiting: list[tuple[T, NDArray[np.uint8]]]) -> Iterator[tuple[T, Outputs]]:
-    logits, maps, embedding = runtime.run(np.stack([image for _, image in waiting]))
-    for i, (item, _) in enumerate(waiting):
+def _run_batch(runtime: Runtime, waiting: list[tuple[T, Seen]]) -> Iterator[tuple[T, Run]]:
+    logits, maps, embedding = runtime.run(np.stack([found.image for _, found in waiting]))
+    for i, (item, found) in enumerate(waiting):
         here = slice(i, i + 1)
-        yield item, Outputs(logits[here], None if maps is None else maps[here], embedding[here])
+        outputs = Outputs(logits[here], None if maps is None else maps[here], embedding[here])
+        yield item, Run(outputs, found.look)
 
 
 @final
@@ -166,15 +195,22 @@ class Predictor:
         served = open_runtime(folder, runtime=runtime, precision=precision, threads=threads)
         return cls(served, config=config, trust=Trust.model_validate(config.trust), space=load_space(folder))
 
-    def judge(self, outputs: Outputs) -> list[Judgement]:
-        """Answers for N images' outputs."""
-        return judge(
+    def judged(self, image: NDArray[np.uint8]) -> Judgement:
+        """The answer for one image, uint8 RGB (H, W, 3)."""
+        return self.judge(Run(self.runtime.run(image[None]), appearance(image)))
+
+    def judge(self, run: Run) -> Judgement:
+        """The answer for one image's outputs."""
+        outputs = run.outputs
+        (found,) = judge(
             outputs.logits,
             self.space.distances(outputs.embedding),
             trust=self.trust,
             classes=self.config.classes,
             suspicious=self.config.suspicious,
+            looks=[run.look],
         )
+        return found
 
     def answers(
         self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16
@@ -186,11 +222,8 @@ class Predictor:
             read: gives uint8 RGB (H, W, 3) or raises `ImageError`; called on several threads.
             batch: most images in one forward pass.
         """
-        for item, outputs in run_over(self.runtime, items, read=read, batch=batch):
-            if isinstance(outputs, ImageError):
-                yield item, outputs
-            else:
-                yield item, Answer(self.judge(outputs)[0], self.config.name)
+        for item, run in run_over(self.runtime, items, read=read, batch=batch):
+            yield item, run if isinstance(run, ImageError) else Answer(self.judge(run), self.config.name)
 
 
 def load_space(folder: Path) -> Space:

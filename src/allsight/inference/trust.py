@@ -1,10 +1,11 @@
 """From a network's raw outputs to an answer that says how far it can be trusted.
 
-Three things are fitted on images the network was not trained on, and travel in the bundle:
+Four things are fitted on images the network was not trained on, and travel in the bundle:
 
 - a temperature (Guo et al., "On calibration of modern neural networks", ICML 2017);
 - one threshold a class for prediction sets (class-conditional split conformal prediction; Vovk 2012,
   Sadinle, Lei & Wasserman 2019): the set leaves the true class out in about 5 % of the images of that class;
+- limits on what an image looks like before any network sees it; see `allsight.inference.checks`;
 - a limit on the distance from the training images in the embedding (Lee et al., "A simple unified framework for
   detecting out-of-distribution samples", NeurIPS 2018), measured after a whitening projection.
 """
@@ -17,13 +18,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from allsight.inference.checks import Limits, objections
+from allsight.inference.new_groups import prediction_limits
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from allsight.data.appearance import Appearance
+
 MISSED = 0.05  # share of a class's images whose prediction set may leave the class out
-FALSE_REFUSALS = 0.025  # share of validation images that the distance alone may refuse
+FEWEST_FOR_SETS = round(1 / MISSED) - 1  # images of a class; with fewer, no threshold keeps that promise
+FALSE_REFUSALS = 0.01  # share of a new patient's or field's images that the distance alone may refuse
 DIRECTIONS = 2560  # of the embedding, at most: the foreign shows where training images vary least
 
 
@@ -34,6 +41,7 @@ class Trust(BaseModel):
         temperature: logits are divided by it.
         thresholds: per class, the largest 1 - p at which the class is in the prediction set.
         distance_limit: largest distance from the training images that is answered.
+        limits: by figure of an image's appearance, the lowest and highest value that is answered.
         n_images: how many validation images it was fitted on.
     """
 
@@ -42,6 +50,7 @@ class Trust(BaseModel):
     temperature: float = Field(gt=0)
     thresholds: tuple[float, ...]
     distance_limit: float = Field(gt=0)
+    limits: Limits = {}
     n_images: int
 
 
@@ -154,25 +163,50 @@ def fit_space(embeddings: NDArray[np.float32], labels: NDArray[np.int64], *, n_c
 
 
 def fit_trust(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], *, distances: NDArray[np.float32]
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    *,
+    distances: NDArray[np.float32],
+    groups: NDArray[np.str_] | None = None,
+    limits: Limits | None = None,
 ) -> Trust:
-    """Fit temperature, thresholds and limit on validation images.
+    """Fit temperature, thresholds and limits on validation images.
 
     Args:
         logits: (N, C).
         labels: (N,) in [0, C).
         distances: (N,) as `Space.distances` gives them.
+        groups: (N,), which images belong to one patient or field; None where each stands alone.
+        limits: of appearance, as `fit_limits` gives them; None refuses nothing for its looks.
     """
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
     thresholds = tuple(
-        _conformal_quantile(1 - probabilities[labels == c, c]) for c in range(probabilities.shape[1])
+        conformal_quantile(1 - probabilities[labels == c, c]) for c in range(probabilities.shape[1])
     )
-    limit = float(np.quantile(distances, 1 - FALSE_REFUSALS))
-    return Trust(temperature=temperature, thresholds=thresholds, distance_limit=limit, n_images=len(labels))
+    return Trust(
+        temperature=temperature,
+        thresholds=thresholds,
+        distance_limit=distance_limit(distances, groups),
+        limits=limits or {},
+        n_images=len(labels),
+    )
 
 
-def _conformal_quantile(misses: NDArray[np.float64]) -> float:
+def distance_limit(distances: NDArray[np.float32], groups: NDArray[np.str_] | None = None) -> float:
+    """Beyond which lie `FALSE_REFUSALS` of the images of a group that was not seen yet.
+
+    See `prediction_limits`; the logarithms of distances are close to normal.
+
+    Args:
+        distances: (N,), at least 0.
+        groups: (N,); None where each image stands alone.
+    """
+    logs = np.log(np.maximum(distances.astype(np.float64), 1e-12))
+    return float(np.exp(prediction_limits(logs, groups, beyond=FALSE_REFUSALS)[1]))
+
+
+def conformal_quantile(misses: NDArray[np.float64]) -> float:
     """The ⌈(n + 1)(1 - α)⌉-th smallest score; 1 (the class is never excluded) where n is too small for α."""
     rank = int(np.ceil((len(misses) + 1) * (1 - MISSED)))
     return 1.0 if rank > len(misses) else float(np.sort(misses)[rank - 1])
@@ -185,22 +219,32 @@ def judge(
     trust: Trust,
     classes: Sequence[str],
     suspicious: Sequence[str],
+    looks: Sequence[Appearance] | None = None,
 ) -> list[Judgement]:
-    """Answers for logits (N, C) and distances (N,)."""
+    """Answers for logits (N, C), distances (N,) and, where they are known, the appearances of N images."""
     probabilities = softmax(logits, trust.temperature)
     all_classes = [i for i, name in enumerate(classes) if name in suspicious]
+    refusals: list[list[str]] = (
+        [objections(look, trust.limits) for look in looks] if looks else [[]] * len(logits)
+    )
     return [
-        _judge_one(p, float(d), trust=trust, classes=classes, suspicion=float(p[all_classes].sum()))
-        for p, d in zip(probabilities, distances, strict=True)
+        _judge_one(p, float(d), refused, trust=trust, classes=classes, suspicion=float(p[all_classes].sum()))
+        for p, d, refused in zip(probabilities, distances, refusals, strict=True)
     ]
 
 
 def _judge_one(
-    p: NDArray[np.float64], distance: float, *, trust: Trust, classes: Sequence[str], suspicion: float
+    p: NDArray[np.float64],
+    distance: float,
+    refused: Sequence[str],
+    *,
+    trust: Trust,
+    classes: Sequence[str],
+    suspicion: float,
 ) -> Judgement:
     top = int(p.argmax())
     kept = tuple(c for i, c in enumerate(classes) if 1 - p[i] <= trust.thresholds[i])
-    reasons = []
+    reasons = [*refused]
     if distance > trust.distance_limit:
         reasons.append(
             f"unlike the training images: distance {distance:.1f}, limit {trust.distance_limit:.1f}"

@@ -10,7 +10,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -22,7 +22,7 @@ from allsight.core.files import whole_file, write_text
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -105,6 +105,7 @@ class BundleConfig(_Record):
         provenance: versions, commit, machine, command.
         cascade: a larger network that helps out, or None.
         figures: what a study found for this way of training on parts that it had not learned from; {} where none did.
+        adapted: to what other laboratory's images it was fitted, and what that brought; {} where to none.
         exports: by graph ("onnx fp32", "openvino int8", …), how it was found to answer beside PyTorch.
     """
 
@@ -123,6 +124,7 @@ class BundleConfig(_Record):
     provenance: dict[str, JsonValue]
     cascade: CascadeFacts | None = None
     figures: dict[str, JsonValue] = {}
+    adapted: dict[str, JsonValue] = {}
     exports: dict[str, dict[str, JsonValue]] = {}
 
     @property
@@ -170,7 +172,7 @@ def save_bundle(
     *,
     config: BundleConfig,
     split: Iterable[SplitRow],
-    tensors: dict[str, Any] | None = None,
+    tensors: Mapping[str, NDArray[np.floating]] | None = None,
 ) -> None:
     """Write a bundle. `config.json` comes last: a folder without it is no bundle.
 
@@ -179,17 +181,19 @@ def save_bundle(
         classifier: its weights.
         config: everything else.
         split: one row per image.
-        tensors: extra tensors by name (those of the trust layer), kept in the same file.
+        tensors: extra arrays by name (those of the trust layer), kept in the same file.
     """
+    import torch
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).unlink(missing_ok=True)
     (folder / ONNX_FILE).unlink(missing_ok=True)  # graphs of an older bundle would answer for this one
     shutil.rmtree(folder / OPENVINO_FOLDER, ignore_errors=True)
+    added = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in (tensors or {}).items()}
     state = {k: v.detach().cpu().contiguous() for k, v in classifier.state_dict().items()}
     with whole_file(folder / MODEL_FILE) as part:
-        save_file({**state, **(tensors or {})}, part, metadata={"format": "pt", "backbone": config.backbone})
+        save_file({**state, **added}, part, metadata={"format": "pt", "backbone": config.backbone})
     with whole_file(folder / SPLIT_FILE) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(_SPLIT_COLUMNS)

@@ -49,7 +49,7 @@ suspicious smear is sent for flow cytometry.
 
 {settings}
 
-{_figures(config)}{_cascade(config)}{_graphs(config)}## Limits
+{_figures(config)}{_adapted(config)}{_cascade(config)}{_graphs(config)}## Limits
 
 - It knows the laboratory it was trained on. On another microscope, stain or scale its answers mean nothing until they
   have been measured there: `allsight evaluate BUNDLE DATA`.
@@ -97,6 +97,30 @@ a bootstrap over groups. This model itself has seen all of the data and cannot b
 Without looking at cells, accuracy: {controls or "not measured"}.
 
 {damaged if stress else ""}"""
+
+
+def _adapted(config: BundleConfig) -> str:
+    """To what it was fitted after its training, and what that brought; "" where to nothing."""
+    found: Any = config.adapted
+    if not found:
+        return ""
+    rows = "\n".join(
+        f"| {name} | {_interval(found['before'][name])} | {_interval(found['after'][name])} | {_interval(gain)} |"
+        for name, gain in found["gain"].items()
+    )
+    table = f"""Each image was tried on a head that had not seen its group:
+
+| metric | before | after | gain |
+|---|---|---|---|
+{rows}
+"""
+    return f"""## Adapted
+
+Head, calibration and limits of `{found["from"]}` were fitted to {found["n_images"]} images in {found["n_groups"]}
+groups of `{found["data"]}`; the network is the same.
+
+{table if found["gain"] else "No image had a label: only limits were fitted, and nothing could be measured."}
+"""
 
 
 def _interval(found: Any) -> str:

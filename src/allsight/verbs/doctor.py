@@ -147,11 +147,11 @@ def _builtin() -> str:
     from allsight.models.bundle import BUILTIN, bundle_folder
 
     source = Synthetic.open("0?images=4&patients=4")
-    image = source.read(source.samples[0])[None]
+    image = source.read(source.samples[0])
     predictor = Predictor.open(bundle_folder(BUILTIN), runtime=None)
-    predictor.judge(predictor.runtime.run(image))  # the first pass also compiles
+    predictor.judged(image)  # the first pass also compiles
     started = time.process_time()
-    (judged,) = predictor.judge(predictor.runtime.run(image))
+    judged = predictor.judged(image)
     spent = time.process_time() - started
     if abs(sum(judged.probabilities.values()) - 1) > 1e-6:
         raise _NotWorkingError("its probabilities do not add up to 1")

@@ -323,7 +323,7 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
     """
     image = subject.read()
     predictor = frame.predictor
-    judged = predictor.judge(predictor.runtime.run(image[None]))[0]
+    judged = predictor.judged(image)
     target = frame.target or judged.label
     explained = explain_image(
         frame.runtime,

@@ -18,7 +18,9 @@ from allsight.core.files import whole_file, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, fingerprint, machine, versions
 from allsight.core.records import TRAIN, VALIDATION
+from allsight.data.appearance import looks_of
 from allsight.data.source import open_dataset
+from allsight.inference.checks import fit_limits
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import (
     BUILTIN,
@@ -38,7 +40,7 @@ from allsight.models.training.settings import FineTuning
 from allsight.verbs.material import Material, divide
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -185,7 +187,7 @@ def train(
         learned.classifier,
         config=config,
         split=material.rows(),
-        tensors=_as_torch(learned.space.tensors()),
+        tensors=learned.space.tensors(),
     )
     write_text(folder / CARD_FILE, model_card(config))
     if learned.history:
@@ -314,7 +316,14 @@ def _learn(
         logits = classifier.head(torch.from_numpy(embeddings)).numpy()
     n = len(train_part)
     space = fit_space(embeddings[:n], train_part.labels, n_classes=len(material.dataset.classes))
-    trust = fit_trust(logits[n:], validation.labels, distances=space.distances(embeddings[n:]))
+    looks = looks_of(material.dataset, both, progress=progress)  # no network learned from these figures
+    trust = fit_trust(
+        logits[n:],
+        validation.labels,
+        distances=space.distances(embeddings[n:]),
+        groups=validation.groups,
+        limits=fit_limits([*looks.values()], [material.split.groups[name] for name in looks]),
+    )
     return _Learned(classifier, space, trust, facts, history)
 
 
@@ -400,12 +409,6 @@ def _describe(plan: _Plan, material: Material, learned: _Learned, *, name: str) 
         trust=learned.trust.model_dump(mode="json"),
         provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
     )
-
-
-def _as_torch(tensors: Mapping[str, NDArray[np.float16 | np.float32]]) -> dict[str, Any]:
-    import torch
-
-    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in tensors.items()}
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:
