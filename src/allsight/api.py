@@ -13,6 +13,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from allsight.verbs.adapt import adapt
     from allsight.verbs.audit import audit
     from allsight.verbs.benchmark import benchmark
     from allsight.verbs.cascade import cascade
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from allsight.verbs.train import train
 
 __all__ = [
+    "adapt",
     "audit",
     "benchmark",
     "cascade",

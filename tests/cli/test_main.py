@@ -54,5 +54,5 @@ def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_python_api_has_the_same_verbs() -> None:
     for verb in api.__all__:
         assert callable(getattr(api, verb))
-    with pytest.raises(AttributeError, match="it has audit"):
+    with pytest.raises(AttributeError, match="it has adapt"):
         api.trane  # noqa: B018

@@ -12,7 +12,7 @@ from allsight.core.provenance import fingerprint, versions
 from allsight.data.loading import in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -77,6 +77,7 @@ def embeddings_of(
     dataset: Dataset,
     *,
     samples: Sequence[Sample],
+    view: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
     batch: int = 32,
     progress: Progress = silent,
 ) -> NDArray[np.float32]:
@@ -86,6 +87,7 @@ def embeddings_of(
         classifier: put into evaluation mode; its head is not used.
         dataset: reads the samples.
         samples: which images, in the order of the result.
+        view: what is done to each image first, turning it, say; nothing where None.
         batch: images in one pass.
         progress: told after each batch.
     """
@@ -93,7 +95,8 @@ def embeddings_of(
 
     def prepared(sample: Sample) -> torch.Tensor:
         with torch.inference_mode():
-            return classifier.prepare(torch.from_numpy(dataset.read(sample))[None])
+            image = dataset.read(sample)
+            return classifier.prepare(torch.from_numpy(image if view is None else view(image))[None])
 
     classifier.eval()
     # Channels last halves the time of depthwise convolutions on a CPU.

@@ -1,0 +1,370 @@
+"""`adapt`: a bundle is fitted to another laboratory with a few dozen of its images, and told whether that helped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core.errors import DataError, UsageError
+from allsight.core.files import write_text
+from allsight.core.progress import Progress, silent
+from allsight.core.provenance import commit, machine, versions
+from allsight.core.records import TRAIN
+from allsight.data.appearance import looks_of
+from allsight.data.effects import TURNS
+from allsight.data.groups import groups_of
+from allsight.data.hashing import content_hashes, data_fingerprint
+from allsight.data.loading import unreadable
+from allsight.data.source import open_dataset
+from allsight.evaluate.bootstrap import RESAMPLES, Estimate, draw
+from allsight.evaluate.metrics.families import measure_of
+from allsight.inference.checks import fit_limits
+from allsight.inference.predictor import load_space
+from allsight.inference.trust import (
+    FEWEST_FOR_SETS,
+    Space,
+    Trust,
+    conformal_quantile,
+    distance_limit,
+    fit_temperature,
+    fit_trust,
+    softmax,
+)
+from allsight.models.bundle import (
+    CARD_FILE,
+    CONFIG_FILE,
+    BundleConfig,
+    SplitRow,
+    bundle_folder,
+    load_classifier,
+    read_split,
+    save_bundle,
+)
+from allsight.models.card import model_card
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from allsight.core.contracts import Dataset
+    from allsight.core.records import Sample
+    from allsight.models.classifier import Classifier
+    from allsight.models.training.moved_means import MovedHead
+
+FEWEST = 8  # labelled images, of at least two groups and two classes
+_COMPARED = ("f1_macro", "accuracy")
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """What adapting left.
+
+    Attributes:
+        bundle: the new folder.
+        n_images: images of the new place.
+        n_groups: patients, fields or runs of them.
+        labelled: whether the head was fitted too; without labels only limits were.
+        before: by metric, of the old model on the labelled images.
+        after: the same of models fitted without the fold they were tried on.
+        gain: after less before, paired.
+        notes: what a user must know.
+    """
+
+    bundle: Path
+    n_images: int
+    n_groups: int
+    labelled: bool
+    before: dict[str, Estimate]
+    after: dict[str, Estimate]
+    gain: dict[str, Estimate]
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The document of `adapt --json`."""
+        return {
+            "bundle": str(self.bundle),
+            "n_images": self.n_images,
+            "n_groups": self.n_groups,
+            "labelled": self.labelled,
+            **{
+                side: {name: [e.value, e.low, e.high] for name, e in getattr(self, side).items()}
+                for side in ("before", "after", "gain")
+            },
+            "notes": list(self.notes),
+        }
+
+
+def adapt(
+    bundle: str | Path,
+    data: str,
+    *,
+    out: str | Path,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+    overwrite: bool = False,
+    progress: Progress = silent,
+) -> Adapted:
+    """Fit a bundle's head, calibration and limits to images of another laboratory; the network itself stays.
+
+    What it brings is measured on images that each fitted head had not seen, in folds that keep patients and fields
+    together. Images without labels change the limits only.
+
+    Args:
+        bundle: folder of the bundle, or "builtin".
+        data: the DATA of the new place; its classes must be among the bundle's.
+        out: folder of the new bundle.
+        seed: of the folds and the bootstrap.
+        resamples: of the bootstrap over groups.
+        overwrite: replace a finished bundle.
+        progress: told how far it is.
+
+    Raises:
+        BundleError: no bundle, or a damaged one.
+        UsageError: classes that the bundle does not know, or a bundle that is already there.
+        DataError: too few images to adapt to.
+    """
+    folder, place = bundle_folder(bundle), Path(out)
+    if (place / CONFIG_FILE).is_file() and not overwrite:
+        raise UsageError(
+            f"{str(place)!r} already holds a bundle.", hint="Choose another --out, or --overwrite."
+        )
+    if place.resolve() == folder.resolve():
+        raise UsageError("A bundle is not adapted in its own place.", hint="Choose another --out.")
+    classifier, config = load_classifier(folder)
+    new = _Place.look(open_dataset(data), config, classifier, progress=progress)
+    old = Trust.model_validate(config.trust)
+    fitted = _fit(new, classifier, old=old, space=load_space(folder), seed=seed, resamples=resamples)
+    if fitted.head is not None:
+        _put(classifier, fitted.head)
+    made = _describe(config, new, fitted, data=data, name=place.resolve().name, start=folder.name)
+    save_bundle(
+        place,
+        classifier,
+        config=made,
+        split=[*read_split(folder), *new.rows()],
+        tensors=fitted.space.tensors(),
+    )
+    write_text(place / CARD_FILE, model_card(made))
+    return Adapted(
+        place,
+        len(new.samples),
+        len(set(new.groups.tolist())),
+        new.labels is not None,
+        fitted.before,
+        fitted.after,
+        fitted.gain,
+        fitted.notes,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The images of the new laboratory, and what the network makes of them."""
+
+    dataset: Dataset
+    samples: tuple[Sample, ...]
+    hashes: Mapping[str, str]
+    groups: NDArray[np.str_]
+    labels: NDArray[np.int64] | None
+    embeddings: NDArray[np.float32]
+    turned: NDArray[np.float32]  # the mean over each image's turned and mirrored copies
+    limits: dict[str, tuple[float, float]]
+
+    @classmethod
+    def look(
+        cls, dataset: Dataset, config: BundleConfig, classifier: Classifier, *, progress: Progress
+    ) -> _Place:
+        from allsight.models.training.features import embeddings_of
+
+        if unknown := sorted(set(dataset.classes) - set(config.classes)):
+            raise UsageError(
+                f"The model has no class called {unknown[0]!r}; it knows {', '.join(config.classes)}.",
+                hint="Name the classes of the new images as the model names them.",
+            )
+        hashes = content_hashes(dataset, progress=progress)
+        bad = unreadable(dataset, dataset.samples, hashes=hashes, progress=progress)
+        samples = tuple(s for s in dataset.samples if s.name not in bad)
+        labelled = tuple(s for s in samples if s.label is not None)
+        samples = labelled or samples
+        if len(samples) < FEWEST:
+            first = next((f" The first that cannot: {why}" for why in bad.values()), "")
+            raise DataError(
+                f"{len(samples)} of {len(dataset.samples)} images can be read and used, "
+                f"at least {FEWEST} are needed.{first}",
+                hint="Add images of the new place.",
+            )
+        grouped = groups_of(dataset, samples, dataset.units[0], hashes=hashes, progress=progress)
+        groups = np.array([grouped.block[s.name] for s in samples], dtype=np.str_)
+        labels = None
+        if labelled:
+            labels = np.array([config.classes.index(str(s.label)) for s in samples], dtype=np.int64)
+            if len(set(groups.tolist())) < 2 or len(set(labels.tolist())) < 2:
+                raise DataError(
+                    "The labelled images are of one patient or one class only; nothing can be compared.",
+                    hint="Add images of other patients and classes.",
+                )
+        looks = looks_of(dataset, samples, progress=progress)
+        limits = fit_limits([*looks.values()], [grouped.block[name] for name in looks])
+        embeddings = embeddings_of(classifier, dataset, samples=samples, progress=progress)
+        turned = embeddings
+        if labels is not None:
+            copies = [
+                embeddings_of(classifier, dataset, samples=samples, view=view, progress=progress)
+                for view in TURNS[1:]
+            ]
+            turned = np.mean([embeddings, *copies], axis=0, dtype=np.float32)
+        return cls(dataset, samples, hashes, groups, labels, embeddings, turned, limits)
+
+    def rows(self) -> list[SplitRow]:
+        """The new images as the bundle remembers them: it has learned from them."""
+        return [
+            SplitRow(s.name, self.hashes[s.name], s.label or "", TRAIN, group)
+            for s, group in zip(self.samples, self.groups.tolist(), strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What was fitted, and what it was found to bring."""
+
+    head: MovedHead | None
+    space: Space
+    trust: Trust
+    before: dict[str, Estimate]
+    after: dict[str, Estimate]
+    gain: dict[str, Estimate]
+    notes: tuple[str, ...]
+
+
+def _fit(
+    new: _Place, classifier: Classifier, *, old: Trust, space: Space, seed: int, resamples: int
+) -> _Fitted:
+    from allsight.models.training.moved_means import fit_moved_head, grouped_folds
+
+    weight, bias = (tensor.detach().numpy() for tensor in (classifier.head.weight, classifier.head.bias))
+
+    def head_of(rows: NDArray[np.int64], labels: NDArray[np.int64]) -> MovedHead:
+        return fit_moved_head(
+            new.embeddings[rows],
+            labels[rows],
+            turned=new.turned[rows],
+            groups=new.groups[rows],
+            projection=space.projection,
+            centres=space.centres[: len(weight)],
+            old=(weight, bias),
+            temperature=fit_temperature,
+            seed=seed,
+        )
+
+    limits = {
+        name: (min(low, old.limits[name][0]), max(high, old.limits[name][1]))
+        for name, (low, high) in new.limits.items()
+        if name in old.limits
+    }
+    logits = new.embeddings @ weight.T + bias
+    named = logits.argmax(axis=1) if new.labels is None else new.labels
+    distances = np.empty(len(named), dtype=np.float32)
+    tried = np.empty_like(logits)
+    for known, held_back in grouped_folds(named, new.groups, folds=5, seed=seed):
+        distances[held_back] = _wider(space, new.embeddings[known], named[known]).distances(
+            new.embeddings[held_back]
+        )
+        if new.labels is not None:
+            head = head_of(known, new.labels)
+            tried[held_back] = new.embeddings[held_back] @ head.weight.T + head.bias
+    wider = _wider(space, new.embeddings, named)
+    limit = max(old.distance_limit, distance_limit(distances, new.groups))
+    if new.labels is None:
+        trust = old.model_copy(update={"limits": limits, "distance_limit": limit})
+        note = "No image has a label: limits were fitted, head and calibration were not, and nothing could be measured."
+        return _Fitted(None, wider, trust, {}, {}, {}, (note,))
+    trust, notes = _calibrated(tried, new.labels)
+    trust = trust.model_copy(update={"limits": limits, "distance_limit": limit})
+    head = head_of(np.arange(len(named)), new.labels)
+    groups = new.groups.tolist()
+    drawn = [
+        draw(measure_of(softmax(side, t), new.labels), groups, resamples=resamples, seed=seed)
+        for side, t in ((logits, old.temperature), (tried, trust.temperature))
+    ]
+    before, after = ({name: side[name].estimate() for name in _COMPARED} for side in drawn)
+    gain = {name: (drawn[1][name] - drawn[0][name]).estimate() for name in _COMPARED}
+    return _Fitted(head, wider, trust, before, after, gain, (*notes, _verdict(gain["f1_macro"])))
+
+
+def _wider(space: Space, embeddings: NDArray[np.float32], named: NDArray[np.int64]) -> Space:
+    """The space with the new place's class means beside the old ones; the spread within classes stays as it was."""
+    means = np.stack([embeddings[named == c].mean(axis=0) for c in np.unique(named)])
+    centres = (means @ space.projection).astype(np.float32)
+    return Space(space.projection, np.concatenate([space.centres, centres]))
+
+
+def _calibrated(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[Trust, tuple[str, ...]]:
+    """Temperature and sets from images that the heads had not seen.
+
+    Where a class has too few images for sets of its own, the sets cover 95 % of all images instead; where even all
+    together are too few, no class is excluded.
+    """
+    fitted = fit_trust(logits, labels, distances=np.ones(len(labels), dtype=np.float32))
+    few = [c for c, threshold in enumerate(fitted.thresholds) if threshold == 1]
+    if not few:
+        return fitted, ()
+    misses = 1 - softmax(logits, fitted.temperature)[np.arange(len(labels)), labels]
+    together = conformal_quantile(misses)
+    thresholds = tuple(together if c in few else own for c, own in enumerate(fitted.thresholds))
+    note = (
+        f"{len(few)} of {len(fitted.thresholds)} classes have fewer than {FEWEST_FOR_SETS} images: their prediction "
+        "sets hold the true class for 95 % of all images here, not for 95 % of each class."
+        if together < 1
+        else f"Fewer than {FEWEST_FOR_SETS} images: prediction sets exclude no class."
+    )
+    return fitted.model_copy(update={"thresholds": thresholds}), (note,)
+
+
+def _verdict(gain: Estimate) -> str:
+    if gain.low is not None and gain.low > 0:
+        return "It helped: the gain in macro-F1 is clearly above nought."
+    if gain.high is not None and gain.high < 0:
+        return "It did harm: macro-F1 is clearly lower. Keep the old bundle."
+    return (
+        "It is not shown to help: the interval of the gain in macro-F1 includes nought. More images may tell."
+    )
+
+
+def _put(classifier: Classifier, head: MovedHead) -> None:
+    import torch
+
+    with torch.no_grad():
+        classifier.head.weight.copy_(torch.from_numpy(head.weight))
+        classifier.head.bias.copy_(torch.from_numpy(head.bias))
+
+
+def _describe(
+    config: BundleConfig, new: _Place, fitted: _Fitted, *, data: str, name: str, start: str
+) -> BundleConfig:
+    found: dict[str, Any] = {
+        "from": start,
+        "data": data,
+        "fingerprint": data_fingerprint(new.dataset, new.hashes),
+        "n_images": len(new.samples),
+        "n_groups": len(set(new.groups.tolist())),
+        "labelled": new.labels is not None,
+        "old_images": None if fitted.head is None else fitted.head.old_images,
+        "before": {k: [e.value, e.low, e.high] for k, e in fitted.before.items()},
+        "after": {k: [e.value, e.low, e.high] for k, e in fitted.after.items()},
+        "gain": {k: [e.value, e.low, e.high] for k, e in fitted.gain.items()},
+    }
+    return config.model_copy(
+        update={
+            "name": name,
+            "trust": fitted.trust.model_dump(mode="json"),
+            "adapted": found,
+            "figures": {},
+            "exports": {},
+            "cascade": None,
+            "provenance": {"versions": dict(versions()), "commit": commit(), "machine": machine()},
+        }
+    )
