@@ -12,6 +12,7 @@ from allsight.inference.trust import (
     FALSE_REFUSALS,
     Space,
     Trust,
+    conformal_quantile,
     distance_limit,
     fit_space,
     fit_temperature,
@@ -55,6 +56,33 @@ def test_too_few_images_of_a_class_never_exclude_it() -> None:
     labels[:5] = 2
     trust = fit_trust(logits, labels, distances=np.ones(60, dtype=np.float32))
     assert trust.thresholds[2] == 1.0
+
+
+def test_sets_are_for_the_images_of_a_new_group() -> None:
+    """Eight groups with offsets of their own: image by image too few of a new group's are covered."""
+    rng = np.random.default_rng(0)
+
+    def drawn(groups: int) -> NDArray[np.float64]:
+        offsets = rng.normal(size=(groups, 1)) * 2
+        return 1 / (1 + np.exp(-(offsets + rng.normal(size=(groups, 25)))))
+
+    names = np.repeat(np.arange(8).astype(str), 25)
+    by_image, by_group = [], []
+    for _ in range(200):
+        known, fresh = drawn(8).ravel(), drawn(40)
+        by_image.append((fresh <= conformal_quantile(known)).mean())
+        by_group.append((fresh <= conformal_quantile(known, names)).mean())
+    assert np.mean(by_image) < 0.935
+    assert 0.935 <= np.mean(by_group) <= 0.965
+
+
+def test_groups_that_are_single_images_change_little() -> None:
+    scores = np.random.default_rng(1).random(400)
+    assert conformal_quantile(scores, np.arange(400).astype(str)) == pytest.approx(
+        conformal_quantile(scores), abs=0.01
+    )
+    assert conformal_quantile(scores, np.full(400, "one")) == conformal_quantile(scores)
+    assert conformal_quantile(scores[:18], np.arange(18).astype(str)) == 1.0
 
 
 def test_distances_are_mahalanobis() -> None:

@@ -12,7 +12,7 @@ from allsight.core.records import Outputs
 from allsight.data.appearance import Appearance, appearance
 from allsight.data.loading import in_order
 from allsight.inference.choice import Served, open_runtime
-from allsight.inference.trust import Judgement, Space, Trust, judge
+from allsight.inference.trust import Judgement, Space, Trust, in_precision, judge
 from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config
 
 if TYPE_CHECKING:
@@ -193,7 +193,8 @@ class Predictor:
                 f"{str(folder)!r} has no calibration.", hint="Train it again with `allsight train`."
             )
         served = open_runtime(folder, runtime=runtime, precision=precision, threads=threads)
-        return cls(served, config=config, trust=Trust.model_validate(config.trust), space=load_space(folder))
+        trust = in_precision(Trust.model_validate(config.trust), served.precision)
+        return cls(served, config=config, trust=trust, space=load_space(folder))
 
     def judged(self, image: NDArray[np.uint8]) -> Judgement:
         """The answer for one image, uint8 RGB (H, W, 3)."""

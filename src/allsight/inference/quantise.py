@@ -2,9 +2,10 @@
 
 Weights and activations become 8-bit integers (Jacob et al., "Quantization and training of neural networks for efficient
 integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them. The head stays as
-it is: it costs nothing, and logits and maps come out of it. So may the first convolutions: fields of one laboratory
-look alike, and what little tells them apart is lost first where pixels are rounded. Sparing them is a search of a few
-steps, where ranking every layer by its own cost takes minutes for a small network and hours for a large one.
+it is: it costs nothing, and logits and maps come out of it; what rounding adds to a class on average is taken off there.
+So may the first convolutions: fields of one laboratory look alike, and what little tells them apart is lost first where
+pixels are rounded. Sparing them is a search of a few steps, where ranking every layer by its own cost takes minutes for
+a small network and hours for a large one.
 """
 
 from __future__ import annotations
@@ -49,6 +50,29 @@ def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 
             subset_size=len(images),
             ignored_scope=nncf.IgnoredScope(names=list(kept)),
         )
+
+
+def moved(model: Any, by: NDArray[np.float32]) -> None:
+    """Add to logits and maps, in place.
+
+    Args:
+        model: an `openvino.Model`.
+        by: (C,), for each class.
+    """
+    from allsight.inference.export import imported_openvino
+
+    ops = imported_openvino().opset13
+    for result in model.get_results():
+        source = result.input_value(0)
+        names = source.get_names()
+        if "embedding" in names:
+            continue
+        constant = ops.constant(by.reshape(1, -1, *[1] * (source.get_partial_shape().rank.get_length() - 2)))
+        added = ops.add(source, constant).output(0)
+        source.get_tensor().set_names(set())
+        added.get_tensor().set_names(names)
+        result.input(0).replace_source_output(added)
+    model.validate_nodes_and_infer_types()
 
 
 def sparing(model: Any) -> list[int]:

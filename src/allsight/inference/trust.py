@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from allsight.inference.checks import Limits, objections
 from allsight.inference.new_groups import prediction_limits
+from allsight.inference.precision import INT8
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ class Trust(BaseModel):
         temperature: logits are divided by it.
         thresholds: per class, the largest 1 - p at which the class is in the prediction set.
         distance_limit: largest distance from the training images that is answered.
+        distance_limit_int8: the same for embeddings of the int8 graph, which rounding takes further; None without one.
         limits: by figure of an image's appearance, the lowest and highest value that is answered.
         n_images: how many validation images it was fitted on.
     """
@@ -50,6 +52,7 @@ class Trust(BaseModel):
     temperature: float = Field(gt=0)
     thresholds: tuple[float, ...]
     distance_limit: float = Field(gt=0)
+    distance_limit_int8: float | None = Field(gt=0, default=None)
     limits: Limits = {}
     n_images: int
 
@@ -120,6 +123,13 @@ def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np
     return shifted
 
 
+def in_precision(trust: Trust, precision: str) -> Trust:
+    """What holds for graphs of a precision, "fp32" or "int8"."""
+    if precision != INT8 or trust.distance_limit_int8 is None:
+        return trust
+    return trust.model_copy(update={"distance_limit": trust.distance_limit_int8})
+
+
 def fit_temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """The temperature in [0.05, 20] with the least negative log-likelihood on logits (N, C) and labels (N,)."""
     from scipy.optimize import minimize_scalar
@@ -181,8 +191,10 @@ def fit_trust(
     """
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
+    misses = 1 - probabilities[np.arange(len(labels)), labels]
     thresholds = tuple(
-        conformal_quantile(1 - probabilities[labels == c, c]) for c in range(probabilities.shape[1])
+        conformal_quantile(misses[labels == c], None if groups is None else groups[labels == c])
+        for c in range(probabilities.shape[1])
     )
     return Trust(
         temperature=temperature,
@@ -206,10 +218,34 @@ def distance_limit(distances: NDArray[np.float32], groups: NDArray[np.str_] | No
     return float(np.exp(prediction_limits(logs, groups, beyond=FALSE_REFUSALS)[1]))
 
 
-def conformal_quantile(misses: NDArray[np.float64]) -> float:
-    """The ⌈(n + 1)(1 - α)⌉-th smallest score; 1 (the class is never excluded) where n is too small for α."""
-    rank = int(np.ceil((len(misses) + 1) * (1 - MISSED)))
-    return 1.0 if rank > len(misses) else float(np.sort(misses)[rank - 1])
+def conformal_quantile(misses: NDArray[np.float64], groups: NDArray[np.str_] | None = None) -> float:
+    """The score that all but `MISSED` of the images of a group that was not seen yet stay below.
+
+    Image by image it is the ⌈(n + 1)(1 - α)⌉-th smallest (split conformal prediction). Images of one group resemble
+    each other, so that promises too much; the rank is raised until groups, left out one after the other, are covered.
+
+    Args:
+        misses: (n,) of images; 1 (no image is beyond) is returned where n is too small for α.
+        groups: (n,); None where each image stands alone.
+    """
+    n = len(misses)
+    least = int(np.ceil((n + 1) * (1 - MISSED)))
+    if least > n:
+        return 1.0
+    ordered = np.sort(misses)
+    if groups is None or len(names := np.unique(groups)) < 2:
+        return float(ordered[least - 1])
+    folds = [(misses[groups == name], np.sort(misses[groups != name])) for name in names]
+
+    def covered(rank: int) -> int:
+        total = 0
+        for held_back, others in folds:
+            place = -(-(len(others) + 1) * rank // (n + 1))  # the same share of fewer images, rounded up
+            total += int((held_back <= (others[place - 1] if place <= len(others) else 1.0)).sum())
+        return total
+
+    rank = next(r for r in range(least, n + 1) if covered(r) >= (1 - MISSED) * n)  # the last covers all
+    return float(ordered[rank - 1])
 
 
 def judge(

@@ -276,14 +276,15 @@ def _fit(
         if new.labels is not None:
             head = head_of(known, new.labels)
             tried[held_back] = new.embeddings[held_back] @ head.weight.T + head.bias
-    wider = _wider(space, new.embeddings, named)
+    around = _wider(space, new.embeddings, named)
     limit = max(old.distance_limit, distance_limit(distances, new.groups))
+    wider = {"limits": limits, "distance_limit": limit, "distance_limit_int8": None}
     if new.labels is None:
-        trust = old.model_copy(update={"limits": limits, "distance_limit": limit})
+        trust = old.model_copy(update=wider)
         note = "No image has a label: limits were fitted, head and calibration were not, and nothing could be measured."
-        return _Fitted(None, wider, trust, {}, {}, {}, (note,))
-    trust, notes = _calibrated(tried, new.labels)
-    trust = trust.model_copy(update={"limits": limits, "distance_limit": limit})
+        return _Fitted(None, around, trust, {}, {}, {}, (note,))
+    trust, notes = _calibrated(tried, new.labels, new.groups)
+    trust = trust.model_copy(update=wider)
     head = head_of(np.arange(len(named)), new.labels)
     groups = new.groups.tolist()
     drawn = [
@@ -292,7 +293,7 @@ def _fit(
     ]
     before, after = ({name: side[name].estimate() for name in _COMPARED} for side in drawn)
     gain = {name: (drawn[1][name] - drawn[0][name]).estimate() for name in _COMPARED}
-    return _Fitted(head, wider, trust, before, after, gain, (*notes, _verdict(gain["f1_macro"])))
+    return _Fitted(head, around, trust, before, after, gain, (*notes, _verdict(gain["f1_macro"])))
 
 
 def _wider(space: Space, embeddings: NDArray[np.float32], named: NDArray[np.int64]) -> Space:
@@ -302,18 +303,20 @@ def _wider(space: Space, embeddings: NDArray[np.float32], named: NDArray[np.int6
     return Space(space.projection, np.concatenate([space.centres, centres]))
 
 
-def _calibrated(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> tuple[Trust, tuple[str, ...]]:
+def _calibrated(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.str_]
+) -> tuple[Trust, tuple[str, ...]]:
     """Temperature and sets from images that the heads had not seen.
 
     Where a class has too few images for sets of its own, the sets cover 95 % of all images instead; where even all
     together are too few, no class is excluded.
     """
-    fitted = fit_trust(logits, labels, distances=np.ones(len(labels), dtype=np.float32))
+    fitted = fit_trust(logits, labels, distances=np.ones(len(labels), dtype=np.float32), groups=groups)
     few = [c for c, threshold in enumerate(fitted.thresholds) if threshold == 1]
     if not few:
         return fitted, ()
     misses = 1 - softmax(logits, fitted.temperature)[np.arange(len(labels)), labels]
-    together = conformal_quantile(misses)
+    together = conformal_quantile(misses, groups)
     thresholds = tuple(together if c in few else own for c, own in enumerate(fitted.thresholds))
     note = (
         f"{len(few)} of {len(fitted.thresholds)} classes have fewer than {FEWEST_FOR_SETS} images: their prediction "
@@ -363,7 +366,7 @@ def _describe(
             "trust": fitted.trust.model_dump(mode="json"),
             "adapted": found,
             "figures": {},
-            "exports": {},
+            "exports": {},  # with the head they change, and with them what int8 adds to distances
             "cascade": None,
             "provenance": {"versions": dict(versions()), "commit": commit(), "machine": machine()},
         }

@@ -24,9 +24,11 @@ from allsight.inference.parity import (
     outputs_of,
 )
 from allsight.inference.precision import FP32, INT8
+from allsight.inference.predictor import load_space
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
+from allsight.inference.trust import Trust, distance_limit
 from allsight.models.bundle import (
     CARD_FILE,
     ONNX_FILE,
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from pydantic import JsonValue
 
     from allsight.core.contracts import Dataset, Runtime
     from allsight.core.records import Outputs, Sample
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
 TARGETS = ("onnx", "openvino")
 GRADIENT = "openvino gradient"  # the gradient graph's name beside those of the others
 _DIFFERENTIATED = 8  # images on which gradients are compared
+_AVERAGED = 100  # images on which what rounding adds to a class is averaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def export(
     )
     if differentiated is not None:
         made.megabytes[GRADIENT] = _size(folder / GRADIENT_FILE)
-    _remember(made)
+    _remember(made, trust=work.config.trust)
     return made
 
 
@@ -168,6 +172,7 @@ class _Material:
     calibration: list[NDArray[np.uint8]]
     trial: list[NDArray[np.uint8]]
     labels: list[int]
+    groups: NDArray[np.str_]
 
     @classmethod
     def of(
@@ -196,7 +201,13 @@ class _Material:
         calibration, _ = _read(dataset, parts[TRAIN])
         trial, kept = _read(dataset, parts[VALIDATION])
         place = {name: i for i, name in enumerate(config.classes)}
-        return cls(calibration, trial, [place[str(s.label)] for s in kept])
+        group = {row.name: row.group for row in rows}
+        return cls(
+            calibration,
+            trial,
+            [place[str(s.label)] for s in kept],
+            np.array([group[s.name] for s in kept], dtype=np.str_),
+        )
 
 
 def _read(dataset: Dataset, samples: Sequence[Sample]) -> tuple[list[NDArray[np.uint8]], list[Sample]]:
@@ -220,6 +231,7 @@ class _Work:
         self.reference: list[Outputs] = outputs_of(
             PyTorch(self.classifier), material.trial, progress=progress, told="pytorch"
         )
+        self.answers: list[Outputs] = []  # of the graph judged last
 
     def onnx(self, graphs: Path) -> Path:
         from allsight.inference.export import write_onnx
@@ -237,19 +249,47 @@ class _Work:
     def int8(self, model: Any, graphs: Path) -> Agreement:
         """The fastest int8 graph that answers as PyTorch does."""
         from allsight.inference.export import write_graph
-        from allsight.inference.quantise import quantised, sparing
+        from allsight.inference.quantise import moved, quantised, sparing
 
+        few = self.material.calibration[:: -(-len(self.material.calibration) // _AVERAGED)]
+
+        def logits(precision: str) -> NDArray[np.float32]:
+            return np.concatenate(
+                [o.logits for o in outputs_of(OpenVino.open(graphs, precision=precision), few)]
+            )
+
+        expected = logits(FP32)
         refused = DisagreementError("There was nothing to quantise.")
         choices = sparing(model)
         for tried, spared in enumerate(choices):
             self.progress("int8", tried, len(choices))
             made = quantised(model, self.material.calibration, spared=spared)
             write_graph(made, self.config, graphs / FILES[INT8])
+            moved(made, (expected - logits(INT8)).mean(axis=0))
+            write_graph(made, self.config, graphs / FILES[INT8])
             try:
-                return self.judged(OpenVino, graphs, INT8, spared=spared)
+                found = self.judged(OpenVino, graphs, INT8, spared=spared)
             except DisagreementError as error:
                 refused = error
+                continue
+            self.limit_int8()
+            write_graph(made, self.config, graphs / FILES[INT8])
+            return found
         raise refused
+
+    def limit_int8(self) -> None:
+        """Rounding adds to distances, so the limit moves as that of the validation images does."""
+        if self.config.trust is None:
+            return
+        trust, space = Trust.model_validate(self.config.trust), load_space(self.folder)
+        exact, rounded = (
+            distance_limit(
+                space.distances(np.concatenate([o.embedding for o in answers])), self.material.groups
+            )
+            for answers in (self.reference, self.answers)
+        )
+        trust = trust.model_copy(update={"distance_limit_int8": trust.distance_limit * rounded / exact})
+        self.config = self.config.model_copy(update={"trust": trust.model_dump(mode="json")})
 
     def gradients(self, graphs: Path) -> GradientAgreement:
         """The gradient graph, on a few images: PyTorch takes its time."""
@@ -273,10 +313,10 @@ class _Work:
         self, runtime: type[Runtime], graphs: Path, precision: str, *, spared: int | None = None
     ) -> Agreement:
         name = f"{'onnx' if runtime is Onnx else 'openvino'} {precision}"
-        answers = outputs_of(
+        self.answers = outputs_of(
             runtime.open(graphs, precision=precision), self.material.trial, progress=self.progress, told=name
         )
-        found = compare(self.reference, answers, labels=self.material.labels, spared=spared)
+        found = compare(self.reference, self.answers, labels=self.material.labels, spared=spared)
         found.check(precision, name=name)
         return found
 
@@ -287,11 +327,11 @@ class _Work:
         shutil.move(made, place)
 
 
-def _remember(made: Exported) -> None:
+def _remember(made: Exported, *, trust: dict[str, JsonValue] | None) -> None:
     folder = made.bundle
     config = read_config(folder)
     exports = {**config.exports, **{name: found.to_json() for name, found in made.by_graph().items()}}
-    config = config.model_copy(update={"exports": exports})
+    config = config.model_copy(update={"exports": exports, "trust": trust})
     write_config(folder, config)
     write_text(folder / CARD_FILE, model_card(config))
 

@@ -1,0 +1,225 @@
+"""The whole explanation of an image as it is served, beside what its makers' packages take on the same network.
+
+    python benchmarks/transparency.py BUNDLE [--data DATA] [--images 1] [--first 3] [--only cam,...] [--json]
+
+Ours: CAM, Grad-CAM, Integrated Gradients and LIME with 1,000 samples, on the fastest graphs that were exported with
+`allsight export BUNDLE --int8 --gradients`. Theirs: grad-cam, Captum with 50 steps and lime with 1,000 samples and its
+batch of ten, on the model in PyTorch as their users have it. One thread; processor time, one after the other for each
+image.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import io
+import json
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from allsight.core.torchvision_ops import ensure
+from allsight.data.source import open_dataset
+from allsight.explain.baselines import baseline_of
+from allsight.explain.explainers.cam import Cam
+from allsight.explain.explainers.grad_cam import GradCam
+from allsight.explain.explainers.integrated_gradients import IntegratedGradients
+from allsight.explain.explainers.lime import LEADERS, Lime
+from allsight.explain.superpixels import superpixels
+from allsight.explain.surrogate import leading
+from allsight.inference.choice import open_runtime
+from allsight.inference.runtimes.pytorch import PyTorch
+from allsight.models.bundle import bundle_folder, read_split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from allsight.core.contracts import Runtime
+    from allsight.models.classifier import Classifier
+
+    Image = NDArray[np.uint8]
+
+SAMPLES, STEPS = 1000, 50
+METHODS = ("cam", "grad_cam", "integrated_gradients", "lime")
+
+
+class Logits(nn.Module):
+    """The network as packages want it: one tensor in, one out."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Logits (N, C) of pixels (N, H, W, 3) in [0, 255]."""
+        logits: torch.Tensor = self.classifier(pixels).logits
+        return logits
+
+
+def main() -> None:
+    """Explain, and time both."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bundle")
+    parser.add_argument("--data", default="synthetic:2?images=12&patients=12")
+    parser.add_argument("--images", type=int, default=1)
+    parser.add_argument("--first", type=int, default=3, help="of twelve spread over what was not trained on")
+    parser.add_argument("--only", default=",".join(METHODS))
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    ensure()
+    for package in ("pytorch_grad_cam", "captum.attr", "lime.lime_image"):
+        importlib.import_module(package)  # what importing takes is nobody's explanation
+    folder = bundle_folder(given.bundle)
+    served = open_runtime(folder, runtime=None, precision=None, threads=1)
+    classifier = PyTorch.open(folder).classifier
+    rows = []
+    for image in chosen(folder, given.data, first=given.first, count=given.images):
+        rows.append(compared(served.runtime, classifier, image, methods=given.only.split(",")))
+        print(told(rows[-1]), file=sys.stderr, flush=True)
+    found = {"runtime": served.name, "precision": served.precision, "images": rows, **totals(rows)}
+    print(json.dumps(found, indent=1) if given.json else summary(found))
+
+
+def chosen(folder: Path, data: str, *, first: int, count: int) -> list[Image]:
+    """Images that the bundle did not learn from, spread evenly."""
+    source = open_dataset(data)
+    learned = {row.name for row in read_split(folder) if row.part != "test"}
+    samples = [s for s in source.samples if s.name not in learned]
+    places = np.linspace(0, len(samples) - 1, max(12, first + count)).astype(int)[first : first + count]
+    return [source.read(samples[i]) for i in places.tolist()]
+
+
+def compared(
+    runtime: Runtime, classifier: Classifier, image: Image, *, methods: Sequence[str]
+) -> dict[str, Any]:
+    """Seconds of each method, ours and theirs, and what both found."""
+    target = int(runtime.run(image[None]).logits[0].argmax())
+    targets = np.array([target])
+    regions = superpixels(image, count=64)
+    ours = {
+        "cam": lambda: Cam().explain(runtime, image[None], targets=targets),
+        "grad_cam": lambda: GradCam().explain(runtime, image[None], targets=targets),
+        "integrated_gradients": lambda: IntegratedGradients().explain(runtime, image[None], targets=targets),
+        "lime": lambda: Lime(samples=SAMPLES).explain(runtime, image[None], targets=targets),
+    }
+    theirs = {
+        "grad_cam": lambda: grad_cam(classifier, image, target),
+        "integrated_gradients": lambda: captum(classifier, image, target),
+        "lime": lambda: lime(classifier, image, target, regions),
+    }
+    for run in (ours["grad_cam"], theirs["grad_cam"]):  # the first pass sets up what later ones use
+        run()
+    row: dict[str, Any] = {"ours": {}, "theirs": {}}
+    for method in methods:
+        mine, row["ours"][method] = timed(ours[method])
+        if method not in theirs:
+            continue
+        other, row["theirs"][method] = timed(theirs[method])
+        if method == "integrated_gradients":
+            row["steps"], row["error"] = mine.used[0]["steps"], mine.used[0]["completeness_error"]
+            row["error_captum"] = other
+        elif method == "lime":
+            coefficients = np.asarray(mine.arrays[0]["coefficients"], dtype=float)
+            row["correlation"] = float(np.corrcoef(coefficients, other)[0, 1])
+            leaders = [set(leading(c, count=LEADERS).tolist()) for c in (coefficients, other)]
+            row["leaders_shared"] = len(leaders[0] & leaders[1])
+    return row
+
+
+def timed(run: Callable[[], Any]) -> tuple[Any, float]:
+    started = time.process_time()
+    result = run()
+    return result, time.process_time() - started
+
+
+def grad_cam(classifier: Classifier, image: Image, target: int) -> Any:
+    """The package's map at the last features."""
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    class Prepared(nn.Module):
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            network = classifier.network
+            found: torch.Tensor = classifier.head(network.embed(network.features(inputs)))
+            return found
+
+    model = Prepared()
+    model.network = classifier.network
+    inputs = classifier.prepare(torch.from_numpy(image)[None])
+    with GradCAM(model, target_layers=[classifier.network.body]) as package:
+        return package(inputs, [ClassifierOutputTarget(target)])
+
+
+def captum(classifier: Classifier, image: Image, target: int) -> float:
+    """The package's completeness error at its default rule."""
+    from captum.attr import IntegratedGradients as Captum
+
+    model = Logits(classifier)
+    pixels = torch.from_numpy(image)[None].float()
+    start = torch.from_numpy(baseline_of(image, "white_field"))[None]
+    found = Captum(model).attribute(
+        pixels, baselines=start, target=target, n_steps=STEPS, internal_batch_size=8
+    )
+    with torch.no_grad():
+        before, after = (float(model(x)[0, target]) for x in (start, pixels))
+    return abs(float(found.double().sum()) - (after - before)) / abs(after - before)
+
+
+def lime(
+    classifier: Classifier, image: Image, target: int, regions: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """The package's coefficients, one a superpixel."""
+    from lime.lime_image import LimeImageExplainer
+
+    runtime = PyTorch(classifier)
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+        found = LimeImageExplainer(random_state=0).explain_instance(
+            image,
+            lambda x: runtime.run(x).logits,
+            labels=(target,),
+            top_labels=None,
+            num_samples=SAMPLES,
+            batch_size=10,
+            segmentation_fn=lambda _: regions,
+        )
+    return np.array([weight for _, weight in sorted(found.local_exp[target])])
+
+
+def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Theirs ÷ ours: the median over images of each method, and of all together."""
+    ratios = {
+        method: statistics.median(row["theirs"][method] / row["ours"][method] for row in rows)
+        for method in rows[0]["theirs"]
+    }
+    whole = statistics.median(sum(row["theirs"].values()) / sum(row["ours"].values()) for row in rows)
+    return {"ratios": ratios, "ratio_of_all": whole}
+
+
+def told(row: dict[str, Any]) -> str:
+    parts = []
+    for method, seconds in row["ours"].items():
+        beside = f" against {row['theirs'][method]:.2f} s" if method in row["theirs"] else ""
+        parts.append(f"{method} {seconds:.2f} s{beside}")
+    parts += [f"{name} {value:.4g}" for name, value in row.items() if not isinstance(value, dict)]
+    return "; ".join(parts)
+
+
+def summary(found: dict[str, Any]) -> str:
+    ratios = ", ".join(f"{method} {ratio:.2f}" for method, ratio in found["ratios"].items())
+    return f"{found['runtime']} {found['precision']}: {ratios}; all {found['ratio_of_all']:.2f} times as fast"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What is done to a graph beside rounding it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from allsight.data.source import open_dataset
+from allsight.inference.export import imported_openvino
+from allsight.inference.predictor import Predictor
+from allsight.inference.quantise import moved
+from allsight.inference.runtimes.openvino import FILES
+from allsight.models.bundle import read_config
+from allsight.verbs.export import export
+from tests.bundles import DATA, trained
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = trained(tmp_path_factory.mktemp("quantise") / "bundle")
+    export(folder, to=["openvino"], images=8)
+    return folder
+
+
+def answers(model: Any, images: np.ndarray[Any, Any]) -> dict[str, Any]:
+    compiled = imported_openvino().Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled(images)
+    return {name: np.array(found[name]) for name in ("logits", "maps", "embedding")}
+
+
+def test_moving_adds_to_logits_and_maps_only(bundle: Path) -> None:
+    source = open_dataset(DATA)
+    images = np.stack([source.read(s) for s in source.samples[:2]])
+    model = imported_openvino().Core().read_model(bundle / FILES["fp32"])
+    before = answers(model, images)
+    by = np.array([1.0, -2.0, 0.5, 0.0], dtype=np.float32)
+    moved(model, by)
+    after = answers(model, images)
+    np.testing.assert_allclose(after["logits"], before["logits"] + by, atol=1e-4)
+    np.testing.assert_allclose(after["maps"], before["maps"] + by[:, None, None], atol=1e-4)
+    np.testing.assert_allclose(after["embedding"], before["embedding"], atol=1e-5)
+
+
+def test_an_int8_graph_has_a_limit_of_its_own(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
+        monkeypatch.setattr(
+            f"allsight.inference.parity.{gate}", open_to_all
+        )  # a model of 120 images is not sure
+    export(folder, to=["openvino"], int8=True, images=24)
+    trust = read_config(folder).trust
+    assert trust is not None
+    exact, rounded = (
+        Predictor.open(folder, runtime="openvino", precision=precision) for precision in ("fp32", "int8")
+    )
+    assert exact.trust.distance_limit == trust["distance_limit"]
+    assert rounded.trust.distance_limit == trust["distance_limit_int8"]
+    source = open_dataset(DATA)
+    images = [source.read(s) for s in source.samples[:48]]
+    refused = [
+        sum(p.space.distances(p.runtime.run(i[None]).embedding)[0] > p.trust.distance_limit for i in images)
+        for p in (exact, rounded)
+    ]
+    assert abs(refused[0] - refused[1]) <= 2
