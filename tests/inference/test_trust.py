@@ -12,7 +12,7 @@ from allsight.inference.trust import (
     FALSE_REFUSALS,
     Space,
     Trust,
-    conformal_quantile,
+    conformal_thresholds,
     distance_limit,
     fit_space,
     fit_temperature,
@@ -58,6 +58,12 @@ def test_too_few_images_of_a_class_never_exclude_it() -> None:
     assert trust.thresholds[2] == 1.0
 
 
+def threshold(scores: NDArray[np.float64], groups: NDArray[np.str_] | None = None) -> float:
+    """Of one class."""
+    (found,) = conformal_thresholds(scores, np.zeros(len(scores), dtype=np.int64), n_classes=1, groups=groups)
+    return found
+
+
 def test_sets_are_for_the_images_of_a_new_group() -> None:
     """Eight groups with offsets of their own: image by image too few of a new group's are covered."""
     rng = np.random.default_rng(0)
@@ -70,19 +76,31 @@ def test_sets_are_for_the_images_of_a_new_group() -> None:
     by_image, by_group = [], []
     for _ in range(200):
         known, fresh = drawn(8).ravel(), drawn(40)
-        by_image.append((fresh <= conformal_quantile(known)).mean())
-        by_group.append((fresh <= conformal_quantile(known, names)).mean())
-    assert np.mean(by_image) < 0.935
+        by_image.append((fresh <= threshold(known)).mean())
+        by_group.append((fresh <= threshold(known, names)).mean())
+    assert np.mean(by_image) < 0.93
     assert 0.935 <= np.mean(by_group) <= 0.965
 
 
 def test_groups_that_are_single_images_change_little() -> None:
     scores = np.random.default_rng(1).random(400)
-    assert conformal_quantile(scores, np.arange(400).astype(str)) == pytest.approx(
-        conformal_quantile(scores), abs=0.01
-    )
-    assert conformal_quantile(scores, np.full(400, "one")) == conformal_quantile(scores)
-    assert conformal_quantile(scores[:18], np.arange(18).astype(str)) == 1.0
+    assert threshold(scores, np.arange(400).astype(str)) == pytest.approx(threshold(scores), abs=0.015)
+    assert threshold(scores, np.full(400, "one")) == threshold(scores)
+    assert threshold(scores[:18], np.arange(18).astype(str)) == 1.0
+
+
+def test_a_threshold_is_the_rank_of_split_conformal_prediction() -> None:
+    scores = np.random.default_rng(2).random(99)
+    assert threshold(scores) == np.sort(scores)[94]  # the ⌈100 · 0.95⌉-th
+
+
+def test_a_class_with_few_images_takes_no_part() -> None:
+    rng = np.random.default_rng(3)
+    scores, labels = rng.random(105), np.repeat([0, 1], [99, 6])
+    groups = np.array([str(i // 5) for i in range(105)])
+    both = conformal_thresholds(scores, labels, n_classes=2, groups=groups)
+    alone = conformal_thresholds(scores[:99], labels[:99], n_classes=1, groups=groups[:99])
+    assert both == (*alone, 1.0)
 
 
 def test_distances_are_mahalanobis() -> None:

@@ -2,7 +2,7 @@
 
 Weights and activations become 8-bit integers (Jacob et al., "Quantization and training of neural networks for efficient
 integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them. The head stays as
-it is: it costs nothing, and logits and maps come out of it; what rounding adds to a class on average is taken off there.
+it is: it costs nothing, and logits and maps come out of it; there, what rounding adds to a class on average is undone.
 So may the first convolutions: fields of one laboratory look alike, and what little tells them apart is lost first where
 pixels are rounded. Sparing them is a search of a few steps, where ranking every layer by its own cost takes minutes for
 a small network and hours for a large one.

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 MISSED = 0.05  # share of a class's images whose prediction set may leave the class out
 FEWEST_FOR_SETS = round(1 / MISSED) - 1  # images of a class; with fewer, no threshold keeps that promise
+_LEVELS = (0.95, *np.arange(0.9525, 1, 0.0025).tolist(), 1.0)  # of coverage by image, from 1 - MISSED on
 FALSE_REFUSALS = 0.01  # share of a new patient's or field's images that the distance alone may refuse
 DIRECTIONS = 2560  # of the embedding, at most: the foreign shows where training images vary least
 
@@ -192,10 +193,7 @@ def fit_trust(
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
     misses = 1 - probabilities[np.arange(len(labels)), labels]
-    thresholds = tuple(
-        conformal_quantile(misses[labels == c], None if groups is None else groups[labels == c])
-        for c in range(probabilities.shape[1])
-    )
+    thresholds = conformal_thresholds(misses, labels, n_classes=probabilities.shape[1], groups=groups)
     return Trust(
         temperature=temperature,
         thresholds=thresholds,
@@ -218,34 +216,52 @@ def distance_limit(distances: NDArray[np.float32], groups: NDArray[np.str_] | No
     return float(np.exp(prediction_limits(logs, groups, beyond=FALSE_REFUSALS)[1]))
 
 
-def conformal_quantile(misses: NDArray[np.float64], groups: NDArray[np.str_] | None = None) -> float:
-    """The score that all but `MISSED` of the images of a group that was not seen yet stay below.
+def conformal_thresholds(
+    misses: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    *,
+    n_classes: int,
+    groups: NDArray[np.str_] | None = None,
+) -> tuple[float, ...]:
+    """By class, the score that all but `MISSED` of the images of a group that was not seen yet stay below.
 
-    Image by image it is the ⌈(n + 1)(1 - α)⌉-th smallest (split conformal prediction). Images of one group resemble
-    each other, so that promises too much; the rank is raised until groups, left out one after the other, are covered.
+    Image by image it is the ⌈(n + 1)(1 - α)⌉-th smallest of the class (split conformal prediction). Images of one
+    group resemble each other, so that promises too much; 1 - α is raised, for all classes alike, until groups that are
+    left out, one after the other, are covered. A class with too few images for α has the threshold 1: it is never
+    excluded.
 
     Args:
-        misses: (n,) of images; 1 (no image is beyond) is returned where n is too small for α.
+        misses: (n,) of images.
+        labels: (n,) in [0, n_classes).
+        n_classes: C.
         groups: (n,); None where each image stands alone.
     """
-    n = len(misses)
-    least = int(np.ceil((n + 1) * (1 - MISSED)))
-    if least > n:
-        return 1.0
-    ordered = np.sort(misses)
-    if groups is None or len(names := np.unique(groups)) < 2:
-        return float(ordered[least - 1])
-    folds = [(misses[groups == name], np.sort(misses[groups != name])) for name in names]
+    of_class = [np.sort(misses[labels == c]) for c in range(n_classes)]
+    level = 1 - MISSED
+    if groups is not None and len(names := np.unique(groups)) > 1:
+        enough = np.array([len(scores) >= FEWEST_FOR_SETS for scores in of_class])[labels]
+        folds = [
+            (misses[left_out & (labels == c)], np.sort(misses[~left_out & (labels == c)]))
+            for left_out in (groups == name for name in names)
+            for c in np.unique(labels[left_out & enough]).tolist()
+        ]
 
-    def covered(rank: int) -> int:
-        total = 0
-        for held_back, others in folds:
-            place = -(-(len(others) + 1) * rank // (n + 1))  # the same share of fewer images, rounded up
-            total += int((held_back <= (others[place - 1] if place <= len(others) else 1.0)).sum())
-        return total
+        def covered(level: float) -> int:
+            return sum(int((held_back <= _quantile(others, level)).sum()) for held_back, others in folds)
 
-    rank = next(r for r in range(least, n + 1) if covered(r) >= (1 - MISSED) * n)  # the last covers all
-    return float(ordered[rank - 1])
+        level = next(
+            one for one in _LEVELS if covered(one) >= (1 - MISSED) * enough.sum() or one == _LEVELS[-1]
+        )
+    return tuple(
+        1.0 if len(scores) < FEWEST_FOR_SETS else min(_quantile(scores, level), float(scores[-1]))
+        for scores in of_class
+    )
+
+
+def _quantile(ordered: NDArray[np.float64], level: float) -> float:
+    """The ⌈(n + 1) · level⌉-th smallest; 1 where there is none."""
+    rank = int(np.ceil((len(ordered) + 1) * level - 1e-9))
+    return 1.0 if rank > len(ordered) else float(ordered[rank - 1])
 
 
 def judge(

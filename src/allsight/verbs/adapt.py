@@ -27,7 +27,7 @@ from allsight.inference.trust import (
     FEWEST_FOR_SETS,
     Space,
     Trust,
-    conformal_quantile,
+    conformal_thresholds,
     distance_limit,
     fit_temperature,
     fit_trust,
@@ -316,7 +316,7 @@ def _calibrated(
     if not few:
         return fitted, ()
     misses = 1 - softmax(logits, fitted.temperature)[np.arange(len(labels)), labels]
-    together = conformal_quantile(misses, groups)
+    (together,) = conformal_thresholds(misses, np.zeros_like(labels), n_classes=1, groups=groups)
     thresholds = tuple(together if c in few else own for c, own in enumerate(fitted.thresholds))
     note = (
         f"{len(few)} of {len(fitted.thresholds)} classes have fewer than {FEWEST_FOR_SETS} images: their prediction "

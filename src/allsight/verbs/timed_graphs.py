@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from allsight.core.contracts import Backbone
 from allsight.core.files import cache_folder
 from allsight.core.provenance import fingerprint, versions
 from allsight.data.datasets.synthetic import Synthetic
+from allsight.inference import export, quantise
 from allsight.inference.precision import FP32, INT8
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.models.bundle import (
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
 
 ALL, PLAIN = "all", "plain"  # outputs: with class activation maps, or without
+_WRITERS = (
+    "allsight",
+    "torch",
+    "timm",
+    "torchvision",
+    "onnx",
+    "openvino",
+    "nncf",
+)  # of graphs, beside their own code
 _SHOWN = 24  # generated images on which answers are compared, and int8 is calibrated
 
 
@@ -79,7 +90,7 @@ def subjects_of(
 
 def _random_bundle(kind: type[Backbone], name: str, *, size: int, maps: bool) -> Path:
     """A bundle of random weights in the cache, whose normalisations know the size of its activations."""
-    key = fingerprint([str(versions(("allsight", "torch", "timm", "torchvision")))])[:12]
+    key = fingerprint([str(versions(_WRITERS)), *map(inspect.getsource, (export, quantise))])[:12]
     folder = cache_folder() / "benchmark" / f"{name}-{size}-{'maps' if maps else 'plain'}-{key}"
     if (folder / CONFIG_FILE).is_file():
         return folder
