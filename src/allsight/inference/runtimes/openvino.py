@@ -38,6 +38,7 @@ class OpenVino(Runtime):
         self.gradients = (folder / GRADIENT_FILE).is_file()
         self._folder = folder
         self._threads = threads
+        self._differentiated: GradientGraph | None = None
 
     @classmethod
     def precisions(cls, folder: Path) -> tuple[str, ...]:
@@ -68,7 +69,9 @@ class OpenVino(Runtime):
         return read_head_bias(self._folder) if "maps" in self.requests.outputs else None
 
     def differentiated(self, *, exactly: bool = False) -> GradientGraph | None:  # noqa: ARG002 - there is one graph
-        """The gradient graph, in fp32 beside int8 too; None where it was not exported."""
-        if not self.gradients:
-            return None
-        return GradientGraph.open(self._folder, read_config(self._folder), threads=self._threads)
+        """The gradient graph, in fp32 beside int8 too, opened once; None where it was not exported."""
+        if self.gradients and self._differentiated is None:
+            self._differentiated = GradientGraph.open(
+                self._folder, read_config(self._folder), threads=self._threads
+            )
+        return self._differentiated
