@@ -25,7 +25,7 @@ _LEAST_SIZE = 1e-3
 _WORDS = {
     "black": (
         "",
-        "the slide around the cells is blacked out: {value:.0f} % black, at most {high:.0f} % known",
+        "black where a smear has light: {value:.1f} % of the picture, at most {high:.1f} % known",
     ),
     "sharpness": (
         "blurred: sharpness {value:.1f}, at least {low:.1f} needed",
