@@ -14,7 +14,6 @@ from allsight.core.contracts import Backbone
 from allsight.core.files import cache_folder
 from allsight.core.provenance import fingerprint, versions
 from allsight.data.datasets.synthetic import Synthetic
-from allsight.inference import export, quantise
 from allsight.inference.precision import FP32, INT8
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.models.bundle import (
@@ -90,6 +89,8 @@ def subjects_of(
 
 def _random_bundle(kind: type[Backbone], name: str, *, size: int, maps: bool) -> Path:
     """A bundle of random weights in the cache, whose normalisations know the size of its activations."""
+    from allsight.inference import export, quantise  # here, for processes that measure memory load no torch
+
     key = fingerprint([str(versions(_WRITERS)), *map(inspect.getsource, (export, quantise))])[:12]
     folder = cache_folder() / "benchmark" / f"{name}-{size}-{'maps' if maps else 'plain'}-{key}"
     if (folder / CONFIG_FILE).is_file():
