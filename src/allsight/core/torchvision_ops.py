@@ -28,10 +28,10 @@ _declared: list[Any] = []  # torch forgets a declaration when its Library object
 @functools.cache
 def ensure() -> bool:
     """Make torchvision importable; True where its compiled operators work, False where only their names exist."""
-    import torch
+    from torch import library, ops
 
-    load: Callable[[Path], None] = torch.ops.load_library
-    library: Callable[[str, str], Any] = torch.library.Library
+    load: Callable[[Path], None] = ops.load_library
+    namespace: Callable[[str, str], Any] = library.Library
 
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
@@ -44,7 +44,7 @@ def ensure() -> bool:
         compiled = []
     if compiled:
         return True
-    declared = library("torchvision", "DEF")
+    declared = namespace("torchvision", "DEF")
     for schema in _SCHEMAS:
         declared.define(schema)
     _declared.append(declared)

@@ -13,7 +13,7 @@ import numpy as np
 
 from allsight.core.errors import ImageError
 from allsight.core.progress import Progress, silent
-from allsight.data.cells import labelled, nucleus_mask
+from allsight.data.cells import BLACK, labelled, nucleus_mask
 from allsight.data.loading import in_order
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _SIDE = 224  # pixels of the longer side for everything but cells
 _SIDE_OF_CELLS = 112  # the same nuclei are found as at 224, at a quarter of the cost
-_BLACK = 13  # of 255: below it lies no stained slide
 
 
 class Appearance(NamedTuple):
@@ -79,7 +78,7 @@ def appearance(image: NDArray[np.uint8]) -> Appearance:
         contrast=contrast,
         redness=lab[1],
         yellowness=lab[2],
-        black=100 * float((brightest < _BLACK).mean()),
+        black=100 * float((brightest <= BLACK).mean()),
         cells=float(len(areas)),
         nucleus=100 * float(diameter),
     )

@@ -22,7 +22,7 @@ _NOISE = 1 / 224  # of the longer side, standard deviation of the smoothing
 _LEAST_CONTRAST = 0.06  # in density: an image whose threshold is lower has no nucleus
 _REDDEST = 0.2  # in density: more than red cells reach, less than nuclei of most stains
 _SET_APART = 2.0  # times: how much darker nuclei are than red cells taken for them
-_BLACK = 12  # in [0, 255]: darker pixels were blacked out
+BLACK = 12  # in [0, 255]: pixels no brighter were blacked out
 _CUT_OUT = 0.5  # of the image: with more black, a cell was cut out and its slide is gone
 _SMALLEST = 0.002  # of the image: less is a platelet, debris or a shrunken nucleus
 _FRAGMENT = 0.1  # of the usual nucleus: less is a platelet, a granule or a piece, in a field as in a crop
@@ -89,7 +89,7 @@ def cell_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _density(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Optical density of red, green and blue against the image's own light, float32 (H, W, 3); 0 where black."""
     smooth = cv2.GaussianBlur(image, (0, 0), _NOISE * max(image.shape[:2]))
-    black = cv2.inRange(smooth, (0, 0, 0), (_BLACK, _BLACK, _BLACK)) > 0
+    black = cv2.inRange(smooth, (0, 0, 0), (BLACK, BLACK, BLACK)) > 0
     cut_out = black.mean() > _CUT_OUT  # no slide is left to read the light from
     light = np.full(3, 255.0) if cut_out else np.percentile(smooth[::3, ::3].reshape(-1, 3), 95, axis=0)
     light = light.astype(np.float32)

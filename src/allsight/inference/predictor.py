@@ -77,11 +77,6 @@ class Failure:
         return {"path": self.path, "error": self.error}
 
 
-def seen(image: NDArray[np.uint8]) -> Seen:
-    """Look at an image, uint8 RGB (H, W, 3)."""
-    return Seen(image, appearance(image))
-
-
 def readable(
     items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], ahead: int
 ) -> Iterator[tuple[T, Seen | ImageError]]:
@@ -95,9 +90,10 @@ def readable(
 
     def attempt(item: T) -> tuple[T, Seen | ImageError]:
         try:
-            return item, seen(read(item))
+            image = read(item)
         except ImageError as error:
             return item, error
+        return item, Seen(image, appearance(image))
 
     return in_order(attempt, items, ahead=ahead)
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 MISSED = 0.05  # share of a class's images whose prediction set may leave the class out
 FEWEST_FOR_SETS = round(1 / MISSED) - 1  # images of a class; with fewer, no threshold keeps that promise
-_LEVELS = (0.95, *np.arange(0.9525, 1, 0.0025).tolist(), 1.0)  # of coverage by image, from 1 - MISSED on
+_LEVELS = np.linspace(1 - MISSED, 1, 21).tolist()  # of coverage by image
 FALSE_REFUSALS = 0.01  # share of a new patient's or field's images that the distance alone may refuse
 DIRECTIONS = 2560  # of the embedding, at most: the foreign shows where training images vary least
 
@@ -249,9 +249,7 @@ def conformal_thresholds(
         def covered(level: float) -> int:
             return sum(int((held_back <= _quantile(others, level)).sum()) for held_back, others in folds)
 
-        level = next(
-            one for one in _LEVELS if covered(one) >= (1 - MISSED) * enough.sum() or one == _LEVELS[-1]
-        )
+        level = next(one for one in _LEVELS if covered(one) >= (1 - MISSED) * enough.sum())
     return tuple(
         1.0 if len(scores) < FEWEST_FOR_SETS else min(_quantile(scores, level), float(scores[-1]))
         for scores in of_class

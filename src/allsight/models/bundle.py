@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 MODEL_FILE, CONFIG_FILE, SPLIT_FILE, CARD_FILE = "model.safetensors", "config.json", "split.csv", "README.md"
 ONNX_FILE, OPENVINO_FOLDER = "model.onnx", "openvino"  # exported graphs, where there are any
 BUILTIN = "builtin"
-_HEAD_BIAS = "head.bias"  # its name among the weights
 """What the model that ships is called wherever a bundle is asked for."""
+_HEAD_BIAS = "head.bias"  # its name among the weights
 
 _SHIPPED = Path(__file__).parents[1] / BUILTIN
 _SPLIT_COLUMNS = ("name", "sha256", "label", "part", "group")

@@ -35,15 +35,8 @@ if TYPE_CHECKING:
     from allsight.models.classifier import Classifier
 
 ALL, PLAIN = "all", "plain"  # outputs: with class activation maps, or without
-_WRITERS = (
-    "allsight",
-    "torch",
-    "timm",
-    "torchvision",
-    "onnx",
-    "openvino",
-    "nncf",
-)  # of graphs, beside their own code
+# Whose versions say how a graph was written, beside the code that writes it.
+_WRITERS = ("allsight", "torch", "timm", "torchvision", "onnx", "openvino", "nncf")
 _SHOWN = 24  # generated images on which answers are compared, and int8 is calibrated
 
 
