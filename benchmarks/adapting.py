@@ -113,7 +113,7 @@ def _one(folder: Path, home: Path, *, scale: float, seed: int) -> dict[str, Any]
         "cpu_s": took,
         **{side: {k: _three(drawn[side][k].estimate()) for k in FIGURES} for side in sides},
         "gain": {k: _three((drawn["after"][k] - drawn["before"][k]).estimate()) for k in FIGURES},
-        "gain_as_told": {k: _three(adapted.gain[k]) for k in FIGURES},
+        "gain_as_told": {k: _three(adapted.brought.gain[k]) for k in FIGURES},
         "answered": {side: run.evaluation.to_json()["coverage"] for side, run in runs.items()},
     }
 

@@ -18,7 +18,7 @@ from allsight.data.smears import CLASSES, SUSPICIOUS
 from allsight.evaluate.bootstrap import draw
 from allsight.evaluate.metrics.families import measure_of
 from allsight.models.bundle import CARD_FILE, MODEL_FILE, read_config, read_split
-from allsight.verbs.adapt import Adapted, adapt
+from allsight.verbs.adapt import Adapted, Brought, adapt
 from allsight.verbs.evaluate import evaluate
 from allsight.verbs.predict import predict
 from allsight.verbs.run_files import read_predictions
@@ -87,14 +87,15 @@ def test_what_is_told_stands_in_the_bundle_and_its_card(adapted: Adapted) -> Non
     found = read_config(adapted.bundle).adapted
     assert adapted.labelled
     assert (adapted.n_images, adapted.n_groups) == (40, 20)
-    for name, side in (("before", adapted.before), ("after", adapted.after), ("gain", adapted.gain)):
+    brought = adapted.brought
+    for name, side in (("before", brought.before), ("after", brought.after), ("gain", brought.gain)):
         e = side["f1_macro"]
-        assert found[name]["f1_macro"] == [e.value, e.low, e.high]  # type: ignore[call-overload, index]
+        assert found[name]["f1_macro"] == {"value": e.value, "low": e.low, "high": e.high}  # type: ignore[call-overload, index]
     card = (adapted.bundle / CARD_FILE).read_text()
-    assert f"{adapted.after['f1_macro'].value:.4f}" in card
+    assert f"{brought.after['f1_macro'].value:.4f}" in card
     told = " ".join(adapted.notes)
     assert "fewer than 19 images" in told
-    assert ("It helped" in told) == ((adapted.gain["f1_macro"].low or 0) > 0)
+    assert ("It helped" in told) == ((brought.gain["f1_macro"].low or 0) > 0)
 
 
 def test_the_network_stays_and_the_new_images_are_remembered(
@@ -124,7 +125,7 @@ def test_without_labels_only_limits_change_and_that_is_said(home: Path, tmp_path
     found = adapt(home, data, out=tmp_path / "b")
     old, new = (read_config(folder).trust or {} for folder in (home, found.bundle))
     assert not found.labelled
-    assert (found.before, found.after, found.gain) == ({}, {}, {})
+    assert found.brought == Brought({}, {}, {})
     assert "could be measured" in found.notes[0]
     assert {key for key in new if new[key] != old[key]} == {"distance_limit", "limits"}
     assert old["distance_limit"] < new["distance_limit"]  # type: ignore[operator]
@@ -154,6 +155,23 @@ def test_one_patient_only_is_refused(home: Path, tmp_path: Path) -> None:
         adapt(home, data, out=tmp_path / "b")
 
 
+def test_what_is_left_out_is_told(home: Path, tmp_path: Path) -> None:
+    """One file is damaged, two have no label: the others are adapted to, and three are named."""
+    data = laboratory(tmp_path / "x", seed=15, images=24, patients=12)
+    table = Path(data.removeprefix("manifest:"))
+    head, *rows = table.read_text().splitlines()
+    (table.parent / rows[0].partition(",")[0]).write_bytes(b"nothing")
+    parts = [row.split(",") for row in rows]
+    parts[1][1] = parts[2][1] = ""
+    table.write_text("\n".join([head, *map(",".join, parts)]) + "\n")
+    found = adapt(home, data, out=tmp_path / "b")
+    assert found.n_images == 21
+    assert found.notes[:2] == (
+        "Images left out because they cannot be read: 1.",
+        "Images left out because they have no label: 2.",
+    )
+
+
 def test_from_the_command_line(
     home: Path, known: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -161,7 +179,7 @@ def test_from_the_command_line(
     assert main(["adapt", str(tmp_path / "copy"), known, "--out", str(tmp_path / "b"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["n_images"] == 40
-    assert len(document["gain"]["f1_macro"]) == 3
+    assert set(document["gain"]["f1_macro"]) == {"value", "low", "high"}
     assert main(["adapt", str(tmp_path / "copy"), known, "--out", str(tmp_path / "b")]) == 2
     assert "--overwrite" in capsys.readouterr().err
     assert main(["adapt", str(tmp_path / "copy"), known, "--out", str(tmp_path / "copy"), "--overwrite"]) == 2

@@ -75,8 +75,8 @@ def _figures(config: BundleConfig) -> str:
     found: Any = config.figures
     if not found:
         return ""
-    metrics = "\n".join(f"| {name} | {_interval(of)} |" for name, of in found["metrics"].items())
-    controls = "; ".join(f"{name} {_interval(of)}" for name, of in found["controls"].items())
+    metrics = "\n".join(f"| {name} | {_interval(*of)} |" for name, of in found["metrics"].items())
+    controls = "; ".join(f"{name} {_interval(*of)}" for name, of in found["controls"].items())
     stress = "\n".join(f"| {s['meaning']} | {s['accuracy']:.4f} |" for s in found["stress"])
     damaged = f"""Damaged on the way, mean of the folds:
 
@@ -105,7 +105,7 @@ def _adapted(config: BundleConfig) -> str:
     if not found:
         return ""
     rows = "\n".join(
-        f"| {name} | {_interval(found['before'][name])} | {_interval(found['after'][name])} | {_interval(gain)} |"
+        f"| {name} | {_interval(**found['before'][name])} | {_interval(**found['after'][name])} | {_interval(**gain)} |"
         for name, gain in found["gain"].items()
     )
     table = f"""Each image was tried on a head that had not seen its group:
@@ -123,8 +123,7 @@ groups of `{found["data"]}`; the network is the same.
 """
 
 
-def _interval(found: Any) -> str:
-    value, low, high = found
+def _interval(value: float, low: float | None, high: float | None) -> str:
     return f"{value:.4f}" if low is None else f"{value:.4f} [{low:.4f}, {high:.4f}]"
 
 

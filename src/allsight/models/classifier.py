@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, final
+from typing import TYPE_CHECKING, NamedTuple, final
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,10 @@ from torch.nn import functional as F
 
 from allsight.core.network import Network
 from allsight.models.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 class Answer(NamedTuple):
@@ -51,6 +55,12 @@ class Classifier(nn.Module):
             "mean", torch.tensor(preprocessing.mean).view(1, 3, 1, 1) * 255, persistent=False
         )
         self.register_buffer("std", torch.tensor(preprocessing.std).view(1, 3, 1, 1) * 255, persistent=False)
+
+    def put_head(self, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+        """Replace the head by one that was fitted elsewhere, weight (C, D) and bias (C,)."""
+        with torch.no_grad():
+            self.head.weight.copy_(torch.from_numpy(weight))
+            self.head.bias.copy_(torch.from_numpy(bias))
 
     def forward(self, images: Tensor) -> Answer:
         """uint8 RGB (N, H, W, 3) → `Answer`."""

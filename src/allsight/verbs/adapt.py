@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +30,6 @@ from allsight.inference.trust import (
     conformal_thresholds,
     distance_limit,
     fit_temperature,
-    fit_trust,
     softmax,
 )
 from allsight.models.bundle import (
@@ -60,6 +59,21 @@ _COMPARED = ("f1_macro", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
+class Brought:
+    """What adapting was found to bring on labelled images; empty without any.
+
+    Attributes:
+        before: by metric, of the old model.
+        after: the same of models fitted without the fold they were tried on.
+        gain: after less before, paired.
+    """
+
+    before: dict[str, Estimate]
+    after: dict[str, Estimate]
+    gain: dict[str, Estimate]
+
+
+@dataclass(frozen=True, slots=True)
 class Adapted:
     """What adapting left.
 
@@ -68,9 +82,7 @@ class Adapted:
         n_images: images of the new place.
         n_groups: patients, fields or runs of them.
         labelled: whether the head was fitted too; without labels only limits were.
-        before: by metric, of the old model on the labelled images.
-        after: the same of models fitted without the fold they were tried on.
-        gain: after less before, paired.
+        brought: whether that helped.
         notes: what a user must know.
     """
 
@@ -78,9 +90,7 @@ class Adapted:
     n_images: int
     n_groups: int
     labelled: bool
-    before: dict[str, Estimate]
-    after: dict[str, Estimate]
-    gain: dict[str, Estimate]
+    brought: Brought
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -90,10 +100,7 @@ class Adapted:
             "n_images": self.n_images,
             "n_groups": self.n_groups,
             "labelled": self.labelled,
-            **{
-                side: {name: [e.value, e.low, e.high] for name, e in getattr(self, side).items()}
-                for side in ("before", "after", "gain")
-            },
+            **asdict(self.brought),
             "notes": list(self.notes),
         }
 
@@ -139,7 +146,7 @@ def adapt(
     old = Trust.model_validate(config.trust)
     fitted = _fit(new, classifier, old=old, space=load_space(folder), seed=seed, resamples=resamples)
     if fitted.head is not None:
-        _put(classifier, fitted.head)
+        classifier.put_head(fitted.head.weight, fitted.head.bias)
     made = _describe(config, new, fitted, data=data, name=place.resolve().name, start=folder.name)
     save_bundle(
         place,
@@ -154,10 +161,8 @@ def adapt(
         len(new.samples),
         len(set(new.groups.tolist())),
         new.labels is not None,
-        fitted.before,
-        fitted.after,
-        fitted.gain,
-        fitted.notes,
+        fitted.brought,
+        (*new.notes, *fitted.notes),
     )
 
 
@@ -173,6 +178,7 @@ class _Place:
     embeddings: NDArray[np.float32]
     turned: NDArray[np.float32]  # the mean over each image's turned and mirrored copies
     limits: dict[str, tuple[float, float]]
+    notes: tuple[str, ...]
 
     @classmethod
     def look(
@@ -202,11 +208,16 @@ class _Place:
         labels = None
         if labelled:
             labels = np.array([config.classes.index(str(s.label)) for s in samples], dtype=np.int64)
-            if len(set(groups.tolist())) < 2 or len(set(labels.tolist())) < 2:
-                raise DataError(
-                    "The labelled images are of one patient or one class only; nothing can be compared.",
-                    hint="Add images of other patients and classes.",
-                )
+        if len(set(groups.tolist())) < 2 or (labels is not None and len(set(labels.tolist())) < 2):
+            raise DataError(
+                "The images are of one patient or one class only; nothing can be compared.",
+                hint="Add images of other patients and classes.",
+            )
+        left_out = {
+            "cannot be read": len(bad),
+            "have no label": len(dataset.samples) - len(bad) - len(samples),
+        }
+        notes = tuple(f"Images left out because they {why}: {n}." for why, n in left_out.items() if n)
         looks = looks_of(dataset, samples, progress=progress)
         limits = fit_limits([*looks.values()], [grouped.block[name] for name in looks])
         embeddings = embeddings_of(classifier, dataset, samples=samples, progress=progress)
@@ -217,7 +228,7 @@ class _Place:
                 for view in TURNS[1:]
             ]
             turned = np.mean([embeddings, *copies], axis=0, dtype=np.float32)
-        return cls(dataset, samples, hashes, groups, labels, embeddings, turned, limits)
+        return cls(dataset, samples, hashes, groups, labels, embeddings, turned, limits, notes)
 
     def rows(self) -> list[SplitRow]:
         """The new images as the bundle remembers them: it has learned from them."""
@@ -234,9 +245,7 @@ class _Fitted:
     head: MovedHead | None
     space: Space
     trust: Trust
-    before: dict[str, Estimate]
-    after: dict[str, Estimate]
-    gain: dict[str, Estimate]
+    brought: Brought
     notes: tuple[str, ...]
 
 
@@ -278,22 +287,25 @@ def _fit(
             tried[held_back] = new.embeddings[held_back] @ head.weight.T + head.bias
     around = _wider(space, new.embeddings, named)
     limit = max(old.distance_limit, distance_limit(distances, new.groups))
-    wider = {"limits": limits, "distance_limit": limit, "distance_limit_int8": None}
+    wider = old.model_copy(update={"limits": limits, "distance_limit": limit, "distance_limit_int8": None})
     if new.labels is None:
-        trust = old.model_copy(update=wider)
         note = "No image has a label: limits were fitted, head and calibration were not, and nothing could be measured."
-        return _Fitted(None, around, trust, {}, {}, {}, (note,))
-    trust, notes = _calibrated(tried, new.labels, new.groups)
-    trust = trust.model_copy(update=wider)
+        return _Fitted(None, around, wider, Brought({}, {}, {}), (note,))
+    temperature = fit_temperature(tried, new.labels)
+    thresholds, notes = _sets(softmax(tried, temperature), new.labels, new.groups)
+    trust = wider.model_copy(
+        update={"temperature": temperature, "thresholds": thresholds, "n_images": len(named)}
+    )
     head = head_of(np.arange(len(named)), new.labels)
     groups = new.groups.tolist()
     drawn = [
         draw(measure_of(softmax(side, t), new.labels), groups, resamples=resamples, seed=seed)
-        for side, t in ((logits, old.temperature), (tried, trust.temperature))
+        for side, t in ((logits, old.temperature), (tried, temperature))
     ]
     before, after = ({name: side[name].estimate() for name in _COMPARED} for side in drawn)
     gain = {name: (drawn[1][name] - drawn[0][name]).estimate() for name in _COMPARED}
-    return _Fitted(head, around, trust, before, after, gain, (*notes, _verdict(gain["f1_macro"])))
+    brought = Brought(before, after, gain)
+    return _Fitted(head, around, trust, brought, (*notes, _verdict(gain["f1_macro"])))
 
 
 def _wider(space: Space, embeddings: NDArray[np.float32], named: NDArray[np.int64]) -> Space:
@@ -303,28 +315,28 @@ def _wider(space: Space, embeddings: NDArray[np.float32], named: NDArray[np.int6
     return Space(space.projection, np.concatenate([space.centres, centres]))
 
 
-def _calibrated(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], groups: NDArray[np.str_]
-) -> tuple[Trust, tuple[str, ...]]:
-    """Temperature and sets from images that the heads had not seen.
+def _sets(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], groups: NDArray[np.str_]
+) -> tuple[tuple[float, ...], tuple[str, ...]]:
+    """Thresholds of prediction sets from images that the heads had not seen, and what is to be said of them.
 
     Where a class has too few images for sets of its own, the sets cover 95 % of all images instead; where even all
     together are too few, no class is excluded.
     """
-    fitted = fit_trust(logits, labels, distances=np.ones(len(labels), dtype=np.float32), groups=groups)
-    few = [c for c, threshold in enumerate(fitted.thresholds) if threshold == 1]
-    if not few:
-        return fitted, ()
-    misses = 1 - softmax(logits, fitted.temperature)[np.arange(len(labels)), labels]
+    n_classes = probabilities.shape[1]
+    misses = 1 - probabilities[np.arange(len(labels)), labels]
+    own = conformal_thresholds(misses, labels, n_classes=n_classes, groups=groups)
+    few = np.bincount(labels, minlength=n_classes) < FEWEST_FOR_SETS
+    if not few.any():
+        return own, ()
     (together,) = conformal_thresholds(misses, np.zeros_like(labels), n_classes=1, groups=groups)
-    thresholds = tuple(together if c in few else own for c, own in enumerate(fitted.thresholds))
     note = (
-        f"{len(few)} of {len(fitted.thresholds)} classes have fewer than {FEWEST_FOR_SETS} images: their prediction "
-        "sets hold the true class for 95 % of all images here, not for 95 % of each class."
-        if together < 1
+        f"{few.sum()} of {n_classes} classes have fewer than {FEWEST_FOR_SETS} images: their prediction sets hold the "
+        "true class for 95 % of all images here, not for 95 % of each class."
+        if len(labels) >= FEWEST_FOR_SETS
         else f"Fewer than {FEWEST_FOR_SETS} images: prediction sets exclude no class."
     )
-    return fitted.model_copy(update={"thresholds": thresholds}), (note,)
+    return tuple(np.where(few, together, own).tolist()), (note,)
 
 
 def _verdict(gain: Estimate) -> str:
@@ -335,14 +347,6 @@ def _verdict(gain: Estimate) -> str:
     return (
         "It is not shown to help: the interval of the gain in macro-F1 includes nought. More images may tell."
     )
-
-
-def _put(classifier: Classifier, head: MovedHead) -> None:
-    import torch
-
-    with torch.no_grad():
-        classifier.head.weight.copy_(torch.from_numpy(head.weight))
-        classifier.head.bias.copy_(torch.from_numpy(head.bias))
 
 
 def _describe(
@@ -356,9 +360,7 @@ def _describe(
         "n_groups": len(set(new.groups.tolist())),
         "labelled": new.labels is not None,
         "old_images": None if fitted.head is None else fitted.head.old_images,
-        "before": {k: [e.value, e.low, e.high] for k, e in fitted.before.items()},
-        "after": {k: [e.value, e.low, e.high] for k, e in fitted.after.items()},
-        "gain": {k: [e.value, e.low, e.high] for k, e in fitted.gain.items()},
+        **asdict(fitted.brought),
     }
     return config.model_copy(
         update={

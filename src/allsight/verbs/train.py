@@ -330,14 +330,10 @@ def _learn(
 def _fit_head(
     classifier: Classifier, embeddings: NDArray[np.float32], portion: Portion, *, seed: int
 ) -> dict[str, Any]:
-    import torch
-
     from allsight.models.training.head import fit_head
 
     head = fit_head(embeddings, portion.labels, groups=portion.groups, seed=seed)
-    with torch.no_grad():
-        classifier.head.weight.copy_(torch.from_numpy(head.weight))
-        classifier.head.bias.copy_(torch.from_numpy(head.bias))
+    classifier.put_head(head.weight, head.bias)
     return {
         "mode": "frozen features, logistic regression",
         "inverse_regularisation": head.inverse_regularisation,

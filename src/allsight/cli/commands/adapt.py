@@ -32,8 +32,9 @@ def adapt(
 
 def _told(adapted: Adapted) -> str:
     lines = [f"{adapted.bundle}: adapted to {adapted.n_images} images in {adapted.n_groups} groups"]
-    for name, gain in adapted.gain.items():
-        before, after = adapted.before[name], adapted.after[name]
+    brought = adapted.brought
+    for name, gain in brought.gain.items():
+        before, after = brought.before[name], brought.after[name]
         lines.append(f"  {name}: before {_figure(before)}, after {_figure(after)}, gain {_figure(gain)}")
     return "\n".join([*lines, *adapted.notes, f"next: allsight export {adapted.bundle} --data DATA --int8"])
 
