@@ -229,36 +229,42 @@ def on_one_image(classifier: Classifier, image: Image, *, target: int, repeats: 
     }
 
 
-def lime(
-    classifier: Classifier, image: Image, target: int, *, repeats: int, samples: int
-) -> list[dict[str, Any]]:
-    """Ours against the package: same superpixels, filling, number of samples; the package's own batch of ten."""
+def lime_package(
+    classifier: Classifier, image: Image, target: int, *, regions: NDArray[np.int32], samples: int
+) -> NDArray[np.float64]:
+    """The package's coefficients, one a superpixel, with its own batch of ten."""
     ensure()
     from lime.lime_image import LimeImageExplainer
 
+    runtime = PyTorch(classifier)
+    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
+        found = LimeImageExplainer(random_state=0).explain_instance(
+            image,
+            lambda x: runtime.run(x).logits,
+            labels=(target,),
+            top_labels=None,
+            num_samples=samples,
+            batch_size=10,
+            segmentation_fn=lambda _: regions,
+        )
+    return np.array([weight for _, weight in sorted(found.local_exp[target])])
+
+
+def lime(
+    classifier: Classifier, image: Image, target: int, *, repeats: int, samples: int
+) -> list[dict[str, Any]]:
+    """Ours against the package: same superpixels, filling and number of samples."""
     runtime, regions = PyTorch(classifier), superpixels(image, count=64)
-
-    def package() -> Any:
-        with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
-            return LimeImageExplainer(random_state=0).explain_instance(
-                image,
-                lambda x: runtime.run(x).logits,
-                labels=(target,),
-                top_labels=None,
-                num_samples=samples,
-                batch_size=10,
-                segmentation_fn=lambda _: regions,
-            )
-
     ours, theirs = [], []
     for _ in range(repeats):
         mine, seconds = timed(
             lambda: Lime(samples=samples).explain(runtime, image[None], targets=np.array([target]))
         )
         ours.append(seconds)
-        other, seconds = timed(package)
+        expected, seconds = timed(
+            lambda: lime_package(classifier, image, target, regions=regions, samples=samples)
+        )
         theirs.append(seconds)
-    expected = [weight for _, weight in sorted(other.local_exp[target])]
     alike = float(np.corrcoef(np.asarray(mine.arrays[0]["coefficients"], dtype=float), expected)[0, 1])
     used = mine.used[0]["samples"]
     told = f"{used} samples against {samples}, correlation {alike:.3f}; {Times(ours, theirs).told()}"

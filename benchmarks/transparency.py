@@ -11,23 +11,21 @@ image.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
-import io
 import json
 import statistics
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from explainers import captum_error, lime_package, timed
 from torch import nn
 
+from allsight.core.errors import AllsightError
 from allsight.core.torchvision_ops import ensure
 from allsight.data.source import open_dataset
-from allsight.explain.baselines import baseline_of
 from allsight.explain.explainers.cam import Cam
 from allsight.explain.explainers.grad_cam import GradCam
 from allsight.explain.explainers.integrated_gradients import IntegratedGradients
@@ -39,7 +37,7 @@ from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.bundle import bundle_folder, read_split
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -50,19 +48,6 @@ if TYPE_CHECKING:
 
 SAMPLES, STEPS = 1000, 50
 METHODS = ("cam", "grad_cam", "integrated_gradients", "lime")
-
-
-class Logits(nn.Module):
-    """The network as packages want it: one tensor in, one out."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Logits (N, C) of pixels (N, H, W, 3) in [0, 255]."""
-        logits: torch.Tensor = self.classifier(pixels).logits
-        return logits
 
 
 def main() -> None:
@@ -116,8 +101,8 @@ def compared(
     }
     theirs = {
         "grad_cam": lambda: grad_cam(classifier, image, target),
-        "integrated_gradients": lambda: captum(classifier, image, target),
-        "lime": lambda: lime(classifier, image, target, regions),
+        "integrated_gradients": lambda: captum_error(classifier, image, target=target, steps=STEPS),
+        "lime": lambda: lime_package(classifier, image, target, regions=regions, samples=SAMPLES),
     }
     for run in (ours["grad_cam"], theirs["grad_cam"]):  # the first pass sets up what later ones use
         run()
@@ -138,12 +123,6 @@ def compared(
     return row
 
 
-def timed(run: Callable[[], Any]) -> tuple[Any, float]:
-    started = time.process_time()
-    result = run()
-    return result, time.process_time() - started
-
-
 def grad_cam(classifier: Classifier, image: Image, target: int) -> Any:
     """The package's map at the last features."""
     from pytorch_grad_cam import GradCAM
@@ -160,41 +139,6 @@ def grad_cam(classifier: Classifier, image: Image, target: int) -> Any:
     inputs = classifier.prepare(torch.from_numpy(image)[None])
     with GradCAM(model, target_layers=[classifier.network.body]) as package:
         return package(inputs, [ClassifierOutputTarget(target)])
-
-
-def captum(classifier: Classifier, image: Image, target: int) -> float:
-    """The package's completeness error at its default rule."""
-    from captum.attr import IntegratedGradients as Captum
-
-    model = Logits(classifier)
-    pixels = torch.from_numpy(image)[None].float()
-    start = torch.from_numpy(baseline_of(image, "white_field"))[None]
-    found = Captum(model).attribute(
-        pixels, baselines=start, target=target, n_steps=STEPS, internal_batch_size=8
-    )
-    with torch.no_grad():
-        before, after = (float(model(x)[0, target]) for x in (start, pixels))
-    return abs(float(found.double().sum()) - (after - before)) / abs(after - before)
-
-
-def lime(
-    classifier: Classifier, image: Image, target: int, regions: NDArray[np.int32]
-) -> NDArray[np.float64]:
-    """The package's coefficients, one a superpixel."""
-    from lime.lime_image import LimeImageExplainer
-
-    runtime = PyTorch(classifier)
-    with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
-        found = LimeImageExplainer(random_state=0).explain_instance(
-            image,
-            lambda x: runtime.run(x).logits,
-            labels=(target,),
-            top_labels=None,
-            num_samples=SAMPLES,
-            batch_size=10,
-            segmentation_fn=lambda _: regions,
-        )
-    return np.array([weight for _, weight in sorted(found.local_exp[target])])
 
 
 def totals(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -222,4 +166,7 @@ def summary(found: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except AllsightError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
