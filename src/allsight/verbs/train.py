@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import UsageError
 from allsight.core.files import whole_file, write_text
 from allsight.core.progress import Progress, silent
-from allsight.core.provenance import commit, fingerprint, machine, versions
-from allsight.core.records import TRAIN, VALIDATION
-from allsight.data.appearance import looks_of
+from allsight.core.provenance import commit, machine, versions
 from allsight.data.source import open_dataset
-from allsight.inference.checks import fit_limits
-from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import (
     BUILTIN,
     CARD_FILE,
     CONFIG_FILE,
-    MODEL_FILE,
     BundleConfig,
     DataFacts,
     Protocol,
@@ -35,18 +26,12 @@ from allsight.models.bundle import (
     save_bundle,
 )
 from allsight.models.card import model_card
-from allsight.models.training.data import Portion
 from allsight.models.training.settings import FineTuning
+from allsight.verbs.learning import CHECKPOINTS, Learned, Plan, check_ancestors, learn
 from allsight.verbs.material import Material, divide
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from allsight.models.classifier import Classifier
-
-CHECKPOINTS = "checkpoint"
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +146,7 @@ def train(
         else weights or ("packaged" if kind.packaged else "imagenet")
     )
     settings = settings or FineTuning()
-    plan = _Plan(
+    plan = Plan(
         data=data,
         backbone=backbone.replace("-", "_").lower(),
         weights=start_from,
@@ -171,8 +156,8 @@ def train(
         teacher=None if teacher is None else bundle_folder(teacher),
         settings=settings,
     )
-    _check_ancestors(plan, material)
-    learned = _learn(
+    check_ancestors(plan, material)
+    learned = learn(
         plan,
         kind,
         material,
@@ -194,31 +179,6 @@ def train(
         _write_history(folder / "training.csv", learned.history)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     return Trained(folder, config, material.excluded, dataset.notes)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """The arguments that decide what comes out."""
-
-    data: str
-    backbone: str
-    weights: str
-    seed: int
-    size: int | None
-    freeze: bool
-    teacher: Path | None
-    settings: FineTuning
-
-
-@dataclass(frozen=True, slots=True)
-class _Learned:
-    """What training gave."""
-
-    classifier: Classifier
-    space: Space
-    trust: Trust
-    facts: dict[str, Any]
-    history: list[dict[str, float]]
 
 
 def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
@@ -243,137 +203,7 @@ def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
     return None
 
 
-def _learn(
-    plan: _Plan,
-    kind: type[Backbone],
-    material: Material,
-    *,
-    folder: Path,
-    resume: bool,
-    checkpoint_seconds: float,
-    progress: Progress,
-) -> _Learned:
-    import torch
-
-    from allsight.models.classifier import Classifier
-    from allsight.models.training.features import embeddings_of, frozen_embeddings
-    from allsight.models.weights import start
-
-    train_part, validation = material.portion(TRAIN), material.portion(VALIDATION)
-    with torch.random.fork_rng():
-        torch.manual_seed(plan.seed)
-        network, preprocessing = start(kind, plan.weights, size=plan.size)
-        classifier = Classifier(
-            network,
-            n_classes=len(material.dataset.classes),
-            preprocessing=preprocessing,
-            pooled=kind.pooled,
-            dropout=0.0 if plan.freeze else plan.settings.dropout,
-        )
-    history: list[dict[str, float]] = []
-    both = (*train_part.samples, *validation.samples)
-    if plan.freeze:
-        everything = [s for s in material.dataset.samples if s.name in material.split.groups]
-        rows = frozen_embeddings(
-            classifier, material.dataset, samples=everything, hashes=material.hashes, progress=progress
-        )
-        place = {s.name: i for i, s in enumerate(everything)}
-        embeddings = rows[[place[s.name] for s in both]]
-        facts = _fit_head(classifier, embeddings[: len(train_part)], train_part, seed=plan.seed)
-    else:
-        from allsight.models.training.finetune import finetune
-        from allsight.models.training.teacher import Teacher
-
-        teacher = None
-        if plan.teacher is not None:
-            teacher = Teacher.open(
-                plan.teacher,
-                classes=material.dataset.classes,
-                weight=plan.settings.teacher_weight,
-                temperature=plan.settings.teacher_temperature,
-            )
-        history = finetune(
-            classifier,
-            train_part,
-            validation=validation,
-            settings=plan.settings,
-            seed=plan.seed,
-            folder=folder / CHECKPOINTS,
-            identity=_identity(plan, material),
-            teacher=teacher,
-            resume=resume,
-            checkpoint_seconds=checkpoint_seconds,
-            progress=progress,
-        )
-        facts = {
-            "mode": "fine-tuned",
-            **plan.settings.model_dump(mode="json"),
-            "epochs_run": len(history),
-            "teacher": None if plan.teacher is None else read_config(plan.teacher).name,
-        }
-        embeddings = embeddings_of(classifier, material.dataset, samples=both, progress=progress)
-    with torch.inference_mode():
-        logits = classifier.head(torch.from_numpy(embeddings)).numpy()
-    n = len(train_part)
-    space = fit_space(embeddings[:n], train_part.labels, n_classes=len(material.dataset.classes))
-    looks = looks_of(material.dataset, both, progress=progress)  # no network learned from these figures
-    trust = fit_trust(
-        logits[n:],
-        validation.labels,
-        distances=space.distances(embeddings[n:]),
-        groups=validation.groups,
-        limits=fit_limits([*looks.values()], [material.split.groups[name] for name in looks]),
-    )
-    return _Learned(classifier, space, trust, facts, history)
-
-
-def _fit_head(
-    classifier: Classifier, embeddings: NDArray[np.float32], portion: Portion, *, seed: int
-) -> dict[str, Any]:
-    from allsight.models.training.head import fit_head
-
-    head = fit_head(embeddings, portion.labels, groups=portion.groups, seed=seed)
-    classifier.put_head(head.weight, head.bias)
-    return {
-        "mode": "frozen features, logistic regression",
-        "inverse_regularisation": head.inverse_regularisation,
-        "log_loss_by_candidate": {str(c): round(v, 6) for c, v in head.log_loss.items()},
-    }
-
-
-def _check_ancestors(plan: _Plan, material: Material) -> None:
-    """Neither the teacher nor the bundle that training starts from may know what is held back."""
-    from allsight.models.training.ancestry import assert_has_not_seen
-
-    start_from = Path(plan.weights) if (Path(plan.weights) / CONFIG_FILE).is_file() else None
-    for role, bundle in (("The teacher", plan.teacher), ("The starting point", start_from)):
-        if bundle is not None:
-            split = material.split
-            assert_has_not_seen(
-                bundle, role=role, hashes=material.hashes, parts=split.parts, groups=split.groups
-            )
-
-
-def _identity(plan: _Plan, material: Material) -> str:
-    """What must be the same for a checkpoint to be resumed."""
-    return fingerprint(
-        [
-            json.dumps(plan.settings.model_dump(mode="json"), sort_keys=True),
-            *(str(v) for v in (plan.backbone, plan.weights, plan.seed, plan.size)),
-            "" if plan.teacher is None else _digest(plan.teacher / MODEL_FILE),
-            material.fingerprint,
-            *(name for part in material.split.parts.values() for name in ("", *part)),
-            str(versions(("torch", "timm", "torchvision"))),
-        ]
-    )
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _describe(plan: _Plan, material: Material, learned: _Learned, *, name: str) -> BundleConfig:
+def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) -> BundleConfig:
     split, dataset = material.split, material.dataset
     return BundleConfig(
         name=name,
