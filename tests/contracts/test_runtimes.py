@@ -12,11 +12,11 @@ from allsight.core.contracts import Runtime
 from allsight.core.errors import BundleError, UsageError
 from allsight.data.source import open_dataset
 from allsight.inference.choice import open_runtime
-from allsight.inference.export import imported_openvino, write_graph
+from allsight.inference.export import openvino_graph, write_graph
 from allsight.inference.quantise import quantised
 from allsight.inference.runtimes.openvino import FILES
 from allsight.inference.runtimes.pytorch import PyTorch
-from allsight.models.bundle import read_config
+from allsight.models.bundle import ONNX_FILE, read_config
 from allsight.verbs.export import export
 from tests.bundles import DATA, trained
 from tests.explain.models import fields
@@ -31,9 +31,10 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = trained(tmp_path_factory.mktemp("runtimes") / "bundle")
     export(folder, to=["onnx", "openvino"], images=32)
     source = open_dataset(DATA)
-    model = imported_openvino().Core().read_model(str(folder / FILES["fp32"]))
+    config = read_config(folder)
+    model = openvino_graph(folder / ONNX_FILE, config)
     made = quantised(model, [source.read(s) for s in source.samples[:64]], spared=8)
-    write_graph(made, read_config(folder), folder / FILES["int8"])
+    write_graph(made, config, folder / FILES["int8"])
     return folder
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from allsight.data.source import open_dataset
 from allsight.inference.export import imported_openvino
 from allsight.inference.predictor import Predictor
 from allsight.inference.quantise import moved
-from allsight.inference.runtimes.openvino import FILES
-from allsight.models.bundle import read_config
+from allsight.inference.runtimes.openvino import FILES, OpenVino
+from allsight.models.bundle import MODEL_FILE, read_config
 from allsight.verbs.export import export
 from tests.bundles import DATA, trained
 
@@ -45,15 +46,36 @@ def test_moving_adds_to_logits_and_maps_only(bundle: Path) -> None:
     np.testing.assert_allclose(after["embedding"], before["embedding"], atol=1e-5)
 
 
-def test_an_int8_graph_has_a_limit_of_its_own(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = shutil.copytree(bundle, tmp_path / "bundle")
-    for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
-        monkeypatch.setattr(
-            f"allsight.inference.parity.{gate}", open_to_all
-        )  # a model of 120 images is not sure
-    export(folder, to=["openvino"], int8=True, images=24)
+@pytest.fixture(scope="module")
+def rounded_bundle(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = shutil.copytree(bundle, tmp_path_factory.mktemp("rounded") / "bundle")
+    with pytest.MonkeyPatch.context() as patch:  # a model of 120 images is not sure
+        for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
+            patch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
+        export(folder, to=["openvino"], int8=True, images=24)
+    return folder
+
+
+def test_the_bias_of_an_int8_graph_is_what_its_logits_have(rounded_bundle: Path) -> None:
+    source = open_dataset(DATA)
+    images = np.stack([source.read(s) for s in source.samples[:4]])
+    weight = load_file(rounded_bundle / MODEL_FILE)["head.weight"]
+    for precision in ("fp32", "int8"):
+        runtime = OpenVino.open(rounded_bundle, precision=precision)
+        found, bias = runtime.run(images), runtime.head_bias()
+        assert bias is not None
+        np.testing.assert_allclose(
+            found.logits - found.embedding @ weight.T,
+            np.broadcast_to(bias, found.logits.shape),
+            atol=1e-4,
+        )
+    stated = read_config(rounded_bundle).exports["openvino int8"]["moved"]
+    assert isinstance(stated, list)
+    assert max(abs(float(str(by))) for by in stated) > 1e-3  # so that the two precisions are told apart
+
+
+def test_an_int8_graph_has_a_limit_of_its_own(rounded_bundle: Path) -> None:
+    folder = rounded_bundle
     trust = read_config(folder).trust
     assert trust is not None
     exact, rounded = (

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from allsight.core.errors import MissingDependencyError
 from allsight.core.files import whole_file
-from allsight.inference.runtimes.openvino import FILES
+from allsight.inference.graph_resizing import resize_by_matrices
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,16 +86,12 @@ def write_onnx(classifier: Classifier, config: BundleConfig, path: Path) -> None
         part.write_bytes(model.SerializeToString())
 
 
-def write_openvino(onnx: Path, config: BundleConfig, folder: Path) -> Any:
-    """Write the OpenVINO graph in fp32, made from the ONNX one.
+def openvino_graph(onnx: Path, config: BundleConfig) -> Any:
+    """The OpenVINO graph in fp32, made from the ONNX one, an `openvino.Model` to quantise or to write.
 
     Args:
         onnx: the file that `write_onnx` wrote.
-        config: goes into the metadata; its preprocessing says how images are resized.
-        folder: of the bundle.
-
-    Returns:
-        The graph, an `openvino.Model`.
+        config: its preprocessing says how images are resized.
 
     Raises:
         MissingDependencyError: OpenVINO is not installed.
@@ -105,13 +101,17 @@ def write_openvino(onnx: Path, config: BundleConfig, folder: Path) -> Any:
     # can be computed where the convolution is.
     model = openvino.convert_model(str(onnx))
     _resize_as_pytorch_does(model, config.preprocessing)
-    write_graph(model, config, folder / FILES["fp32"])
     return model
 
 
 def write_graph(model: Any, config: BundleConfig, path: Path) -> None:
-    """Write an `openvino.Model` as .xml and .bin, the .xml last: without it there is no graph."""
+    """Write an `openvino.Model` as .xml and .bin, the .xml last: without it there is no graph.
+
+    Resizing becomes matrix products only here, after NNCF, which would round the matrices.
+    """
     openvino = imported_openvino()
+    model = model.clone()
+    resize_by_matrices(model, config.preprocessing)
     model.set_rt_info(config.model_dump_json(), [METADATA, "config"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)

@@ -37,6 +37,7 @@ class Agreement:
         f1_macro: macro-F1 of the runtime; None without labels.
         f1_macro_reference: macro-F1 of the reference on the same images; None without labels.
         spared: how many convolutions of an int8 graph are fp32; None for other graphs.
+        moved: what was added to each class of an int8 graph (C,); None for other graphs.
     """
 
     n_images: int
@@ -46,6 +47,7 @@ class Agreement:
     f1_macro: float | None
     f1_macro_reference: float | None
     spared: int | None = None
+    moved: tuple[float, ...] | None = None
 
     @property
     def f1_loss(self) -> float:
@@ -90,7 +92,8 @@ class Agreement:
 
     def to_json(self) -> dict[str, Any]:
         """For a bundle's config.json."""
-        return {k: None if v is None else round(v, 6) for k, v in asdict(self).items()}
+        facts = {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
+        return {**facts, "moved": None if self.moved is None else [round(v, 6) for v in self.moved]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,11 +169,7 @@ def outputs_of(
 
 
 def compare(
-    reference: Sequence[Outputs],
-    other: Sequence[Outputs],
-    *,
-    labels: Sequence[int] | None = None,
-    spared: int | None = None,
+    reference: Sequence[Outputs], other: Sequence[Outputs], *, labels: Sequence[int] | None = None
 ) -> Agreement:
     """Hold answers against the reference's.
 
@@ -178,7 +177,6 @@ def compare(
         reference: outputs of images, each with N = 1.
         other: the same images' outputs by another runtime.
         labels: true classes, for macro-F1.
-        spared: goes into the record.
     """
     logits, others = (np.concatenate([o.logits for o in side]) for side in (reference, other))
     top, others_top = logits.argmax(axis=1), others.argmax(axis=1)
@@ -194,7 +192,6 @@ def compare(
         maps=float(np.mean(correlations)) if correlations else None,
         f1_macro=None if labels is None else _f1_macro(labels, others_top),
         f1_macro_reference=None if labels is None else _f1_macro(labels, top),
-        spared=spared,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -242,9 +242,11 @@ class _Work:
         return graphs / ONNX_FILE
 
     def openvino(self, onnx: Path, graphs: Path) -> Any:
-        from allsight.inference.export import write_openvino
+        from allsight.inference.export import openvino_graph, write_graph
 
-        return write_openvino(onnx, self.config, graphs)
+        model = openvino_graph(onnx, self.config)
+        write_graph(model, self.config, graphs / FILES[FP32])
+        return model
 
     def int8(self, model: Any, graphs: Path) -> Agreement:
         """The fastest int8 graph that answers as PyTorch does."""
@@ -265,16 +267,17 @@ class _Work:
             self.progress("int8", tried, len(choices))
             made = quantised(model, self.material.calibration, spared=spared)
             write_graph(made, self.config, graphs / FILES[INT8])
-            moved(made, (expected - logits(INT8)).mean(axis=0))
+            by = (expected - logits(INT8)).mean(axis=0)
+            moved(made, by)
             write_graph(made, self.config, graphs / FILES[INT8])
             try:
-                found = self.judged(OpenVino, graphs, INT8, spared=spared)
+                found = self.judged(OpenVino, graphs, INT8)
             except DisagreementError as error:
                 refused = error
                 continue
             self.limit_int8()
             write_graph(made, self.config, graphs / FILES[INT8])
-            return found
+            return replace(found, spared=spared, moved=tuple(by.tolist()))
         raise refused
 
     def limit_int8(self) -> None:
@@ -309,14 +312,12 @@ class _Work:
         self.progress("gradients", 1, 1)
         return found
 
-    def judged(
-        self, runtime: type[Runtime], graphs: Path, precision: str, *, spared: int | None = None
-    ) -> Agreement:
+    def judged(self, runtime: type[Runtime], graphs: Path, precision: str) -> Agreement:
         name = f"{'onnx' if runtime is Onnx else 'openvino'} {precision}"
         self.answers = outputs_of(
             runtime.open(graphs, precision=precision), self.material.trial, progress=self.progress, told=name
         )
-        found = compare(self.reference, self.answers, labels=self.material.labels, spared=spared)
+        found = compare(self.reference, self.answers, labels=self.material.labels)
         found.check(precision, name=name)
         return found
 

@@ -14,7 +14,7 @@ from allsight.core.contracts import Backbone
 from allsight.core.files import cache_folder
 from allsight.core.provenance import fingerprint, versions
 from allsight.data.datasets.synthetic import Synthetic
-from allsight.inference.precision import FP32, INT8
+from allsight.inference.precision import INT8
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.models.bundle import (
     CONFIG_FILE,
@@ -155,15 +155,14 @@ class Graph:
 
             write_onnx(*load_classifier(folder), folder / ONNX_FILE)
         if self.runtime == "openvino" and self.precision not in OpenVino.precisions(folder):
-            from allsight.inference.export import imported_openvino, write_graph, write_openvino
+            from allsight.inference.export import openvino_graph, write_graph
             from allsight.inference.quantise import quantised
 
-            if not (folder / FILES[FP32]).is_file():
-                write_openvino(folder / ONNX_FILE, read_config(folder), folder)
+            config = read_config(folder)
+            graph = openvino_graph(folder / ONNX_FILE, config)
             if self.precision == INT8:
-                graph = imported_openvino().Core().read_model(str(folder / FILES[FP32]))
-                made = quantised(graph, list(generated(self.subject.size)))
-                write_graph(made, read_config(folder), folder / FILES[INT8])
+                graph = quantised(graph, list(generated(self.subject.size)))
+            write_graph(graph, config, folder / FILES[self.precision])
 
     @property
     def name(self) -> str:

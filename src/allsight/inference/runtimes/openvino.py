@@ -30,13 +30,17 @@ class OpenVino(Runtime):
     Args:
         requests: of a graph with the input `images` and the outputs `logits`, `embedding` and, if it has them, `maps`.
         folder: of the bundle, for what the graph does not hold.
+        precision: of the graph.
         threads: at most so many, for the gradient graph; None takes as many as there are cores.
     """
 
-    def __init__(self, requests: Requests, *, folder: Path, threads: int | None = None) -> None:
+    def __init__(
+        self, requests: Requests, *, folder: Path, precision: str, threads: int | None = None
+    ) -> None:
         self.requests = requests
         self.gradients = (folder / GRADIENT_FILE).is_file()
         self._folder = folder
+        self._precision = precision
         self._threads = threads
         self._differentiated: GradientGraph | None = None
 
@@ -55,6 +59,7 @@ class OpenVino(Runtime):
         return cls(
             Requests.open(folder / FILES[chosen], threads=threads, again=again),
             folder=folder,
+            precision=chosen,
             threads=threads,
         )
 
@@ -65,8 +70,11 @@ class OpenVino(Runtime):
         return Outputs(joined["logits"], joined.get("maps"), joined["embedding"])
 
     def head_bias(self) -> NDArray[np.float32] | None:
-        """Of the bundle's weights; None where the network has no maps."""
-        return read_head_bias(self._folder) if "maps" in self.requests.outputs else None
+        """Of the bundle's weights, with what int8 adds to each class; None where the network has no maps."""
+        if "maps" not in self.requests.outputs:
+            return None
+        moved = read_config(self._folder).exports.get(f"openvino {self._precision}", {}).get("moved") or 0
+        return read_head_bias(self._folder) + np.asarray(moved, dtype=np.float32)
 
     def differentiated(self, *, exactly: bool = False) -> GradientGraph | None:  # noqa: ARG002 - there is one graph
         """The gradient graph, in fp32 beside int8 too, opened once; None where it was not exported."""
