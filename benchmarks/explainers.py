@@ -22,7 +22,7 @@ import resource
 import statistics
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +41,7 @@ from allsight.explain.explainers.integrated_gradients import IntegratedGradients
 from allsight.explain.explainers.lime import LEADERS, Lime
 from allsight.explain.quadrature import FEWEST_STEPS
 from allsight.explain.superpixels import superpixels
-from allsight.explain.surrogate import leading
+from allsight.explain.surrogate import fit_surrogate, leading
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.classifier import Classifier
 from allsight.models.networks import begun_as_identity
@@ -51,6 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+
+    from allsight.core.contracts import Runtime
+    from allsight.explain.surrogate import Surrogate
 
     Image = NDArray[np.uint8]
 
@@ -230,15 +233,20 @@ def on_one_image(classifier: Classifier, image: Image, *, target: int, repeats: 
 
 
 def lime_package(
-    classifier: Classifier, image: Image, target: int, *, regions: NDArray[np.int32], samples: int
-) -> NDArray[np.float64]:
-    """The package's coefficients, one a superpixel, with its own batch of ten."""
+    runtime: Runtime, image: Image, target: int, *, regions: NDArray[np.int32], samples: int
+) -> Surrogate:
+    """The package's model of a runtime's logit, with its own batch of ten; errors as ours are estimated."""
     ensure()
     from lime.lime_image import LimeImageExplainer
 
-    runtime = PyTorch(classifier)
+    class Kept(LimeImageExplainer):  # type: ignore[misc]
+        def data_labels(self, *given: Any, **named: Any) -> Any:
+            self.rows, self.logits = super().data_labels(*given, **named)
+            return self.rows, self.logits
+
+    explainer = Kept(random_state=0)
     with contextlib.redirect_stderr(io.StringIO()):  # its progress bar
-        found = LimeImageExplainer(random_state=0).explain_instance(
+        found = explainer.explain_instance(
             image,
             lambda x: runtime.run(x).logits,
             labels=(target,),
@@ -247,7 +255,9 @@ def lime_package(
             batch_size=10,
             segmentation_fn=lambda _: regions,
         )
-    return np.array([weight for _, weight in sorted(found.local_exp[target])])
+    coefficients = np.array([weight for _, weight in sorted(found.local_exp[target])])
+    ours = fit_surrogate(explainer.rows.astype(np.bool_), explainer.logits[:, target])
+    return replace(ours, coefficients=coefficients)
 
 
 def lime(
@@ -261,10 +271,11 @@ def lime(
             lambda: Lime(samples=samples).explain(runtime, image[None], targets=np.array([target]))
         )
         ours.append(seconds)
-        expected, seconds = timed(
-            lambda: lime_package(classifier, image, target, regions=regions, samples=samples)
+        package, seconds = timed(
+            lambda: lime_package(runtime, image, target, regions=regions, samples=samples)
         )
         theirs.append(seconds)
+    expected = package.coefficients
     alike = float(np.corrcoef(np.asarray(mine.arrays[0]["coefficients"], dtype=float), expected)[0, 1])
     used = mine.used[0]["samples"]
     told = f"{used} samples against {samples}, correlation {alike:.3f}; {Times(ours, theirs).told()}"
