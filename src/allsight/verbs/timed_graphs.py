@@ -82,9 +82,14 @@ def subjects_of(
 
 def _random_bundle(kind: type[Backbone], name: str, *, size: int, maps: bool) -> Path:
     """A bundle of random weights in the cache, whose normalisations know the size of its activations."""
-    from allsight.inference import export, quantise  # here, for processes that measure memory load no torch
+    from allsight.inference import (  # here: who measures memory loads no torch
+        export,
+        graph_resizing,
+        quantise,
+    )
 
-    key = fingerprint([str(versions(_WRITERS)), *map(inspect.getsource, (export, quantise))])[:12]
+    writers = map(inspect.getsource, (export, graph_resizing, quantise))
+    key = fingerprint([str(versions(_WRITERS)), *writers])[:12]
     folder = cache_folder() / "benchmark" / f"{name}-{size}-{'maps' if maps else 'plain'}-{key}"
     if (folder / CONFIG_FILE).is_file():
         return folder

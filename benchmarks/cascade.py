@@ -1,0 +1,139 @@
+"""What a cascade costs on fields it has not seen, beside the networks of the paper in their fastest runtimes.
+
+    python benchmarks/cascade.py CASCADE --data DATA [--backbones alexnet,...] [--images 60] [--rounds 3] [--json]
+
+The cascade's two networks as they are served, the large one only where the small one is not sure; the others with
+random weights, which are as fast as any, for 224 pixels, without maps, in every runtime and precision. One thread,
+processor time, image by image in turns; the fastest graph of each network counts, and ratios are of means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from allsight.core.errors import AllsightError
+from allsight.core.torchvision_ops import ensure
+from allsight.data.source import open_dataset
+from allsight.inference.cascade import Cascade
+from allsight.inference.choice import open_runtime
+from allsight.inference.precision import FP32, INT8
+from allsight.models.bundle import bundle_folder, read_config, read_split
+from allsight.verbs.benchmark import PAPER
+from allsight.verbs.timed_graphs import PLAIN, Graph, subjects_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Image = NDArray[np.uint8]
+
+GRAPHS = (("pytorch", FP32), ("onnx", FP32), ("openvino", FP32), ("openvino", INT8))
+
+
+def main() -> None:
+    """Time all of them in turns."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cascade")
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--backbones", default=",".join(PAPER))
+    parser.add_argument("--images", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    ensure()
+    folder = bundle_folder(given.cascade)
+    images = unseen(folder, given.data, count=given.images)
+    cascade = OneThread(folder)
+    asked: dict[str, Callable[[Image], Any]] = {"cascade": cascade.run}
+    for subject in subjects_of(given.backbones.split(","), (), size=224, outputs=(PLAIN,)):
+        for runtime, precision in GRAPHS:
+            Graph(subject, runtime, precision).make()
+            opened = open_runtime(subject.folder, runtime=runtime, precision=precision, threads=1)
+            asked[f"{subject.name} {runtime} {precision}"] = opened.runtime.run
+    for run in asked.values():
+        run(images[0][None])
+    cascade.n_large = 0
+    seconds: dict[str, list[float]] = {name: [] for name in asked}
+    for image in images * given.rounds:
+        for name, run in asked.items():
+            started = time.process_time()
+            run(image[None])
+            seconds[name].append(time.process_time() - started)
+    found = {
+        "images": len(images),
+        "sizes": sorted({image.shape[:2] for image in images}),
+        "large_share": cascade.n_large / len(images) / given.rounds,
+        "milliseconds": {name: 1000 * float(np.mean(taken)) for name, taken in seconds.items()},
+        "medians": {name: 1000 * float(np.median(taken)) for name, taken in seconds.items()},
+    }
+    found["ratios"] = ratios(found["milliseconds"])
+    print(json.dumps(found, indent=1) if given.json else told(found))
+
+
+class OneThread:
+    """A cascade's two runtimes with a thread each, asked as the cascade asks them."""
+
+    def __init__(self, folder: Path) -> None:
+        whole = Cascade.open(folder)
+        recorded = read_config(folder).cascade
+        assert recorded is not None  # or the cascade would not have opened
+        places = (folder, (folder / recorded.large).resolve())
+        self.threshold, self.temperature = whole.threshold, whole.small.trust.temperature
+        self.small, self.large = (open_runtime(place, threads=1).runtime for place in places)
+        self.n_large = 0
+
+    def run(self, image: Image) -> None:
+        """One image through the small network and, where it is not sure, the large one."""
+        logits = self.small.run(image).logits[0] / self.temperature
+        powers = np.exp(logits - logits.max())
+        if powers.max() / powers.sum() < self.threshold:
+            self.large.run(image)
+            self.n_large += 1
+
+
+def unseen(folder: Path, data: str, *, count: int) -> list[Image]:
+    """Images of the bundle's test part, spread evenly."""
+    source = open_dataset(data)
+    held_out = {row.name for row in read_split(folder) if row.part == "test"}
+    samples = [s for s in source.samples if s.name in held_out]
+    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
+    return [source.read(samples[i]) for i in places.tolist()]
+
+
+def ratios(milliseconds: dict[str, float]) -> dict[str, tuple[float, str]]:
+    """By network: the cascade's time ÷ that of its fastest graph, and which that is."""
+    fastest: dict[str, tuple[float, str]] = {}
+    for name, taken in milliseconds.items():
+        network, _, graph = name.partition(" ")
+        if graph:
+            fastest[network] = min(fastest.get(network, (taken, graph)), (taken, graph))
+    return {network: (milliseconds["cascade"] / taken, graph) for network, (taken, graph) in fastest.items()}
+
+
+def told(found: dict[str, Any]) -> str:
+    """Lines for a person."""
+    lines = [
+        f"cascade {found['milliseconds']['cascade']:.2f} ms an image; the large network answers "
+        f"{found['large_share']:.1%} of {found['images']} images"
+    ]
+    for network, (ratio, graph) in found["ratios"].items():
+        taken = found["milliseconds"][f"{network} {graph}"]
+        lines.append(f"{network} in {graph}: {taken:.2f} ms; the cascade takes {ratio:.2f} of that")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except AllsightError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
