@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
@@ -94,6 +96,28 @@ def test_the_second_time_nothing_is_read() -> None:
     assert again.times_read == 0
     assert kept.unreadable == found.unreadable
     assert all(np.array_equal(kept.features[name], table) for name, table in found.features.items())
+
+
+def test_only_images_not_seen_before_are_read() -> None:
+    images = {"a": noise(11), "b": noise(12), "c": noise(13)}
+    first, again = Drawn({name: images[name] for name in "ab"}), Drawn(images)
+    shortcut_features(first, first.samples, hashes=first.hashes)
+    found = shortcut_features(again, again.samples[1:], hashes=again.hashes)
+    assert again.times_read == 1
+    assert np.array_equal(found.features["colour"][0], colour_features(noise(12)))
+    assert np.array_equal(found.features["colour"][1], colour_features(noise(13)))
+
+
+def test_a_damaged_cache_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLSIGHT_CACHE", str(tmp_path))
+    images = {"a": noise(14)}
+    first, again = Drawn(images), Drawn(images)
+    found = shortcut_features(first, first.samples, hashes=first.hashes)
+    (file,) = (tmp_path / "shortcuts").glob("*.npz")
+    file.write_bytes(file.read_bytes()[:100])
+    made = shortcut_features(again, again.samples, hashes=again.hashes)
+    assert again.times_read == 1
+    assert np.array_equal(made.features["colour"], found.features["colour"])
 
 
 def test_a_forest_learns_what_goes_with_the_class_and_nothing_else() -> None:

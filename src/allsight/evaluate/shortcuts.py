@@ -22,7 +22,6 @@ from allsight.core.progress import Progress, silent
 from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import Box
 from allsight.data.cells import cell_mask
-from allsight.data.kept import pixels_fingerprint
 from allsight.data.sweep import sweep
 
 if TYPE_CHECKING:
@@ -115,45 +114,85 @@ def shortcut_features(
     hashes: Mapping[str, str],
     progress: Progress = silent,
 ) -> Shortcuts:
-    """Features of every control for each sample, on all cores, kept in the cache.
+    """Features of every control for each sample, on all cores, kept in the cache image by image.
 
     Args:
         dataset: reads the samples; its overlay is no background.
         samples: which images.
         hashes: content hash by sample name.
-        progress: told after each image.
+        progress: told after each image that is looked at.
     """
-    names = [sample.name for sample in samples]
     libraries = str(versions(("numpy", "opencv-python-headless")))
-    pixels = pixels_fingerprint(dataset, {name: hashes[name] for name in names})
-    path = cache_folder() / "shortcuts" / f"{fingerprint([VERSION, libraries, pixels, *names])}.npz"
-    known = _stored(path)
-    if known is not None:
-        return known
+    key = fingerprint([VERSION, libraries, type(dataset).__name__, repr(dataset.overlay)])
+    path = cache_folder() / "shortcuts" / f"{key}.npz"
+    known = _Known.read(path)
+    missing = [sample for sample in samples if hashes[sample.name] not in known.places]
 
     def look(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         return features_of(image, overlay=dataset.overlay)
 
-    swept = sweep(dataset, look, samples=samples, what="shortcuts", progress=progress)
-    nothing = {control: np.zeros(length, dtype=np.float32) for control, length in LENGTHS.items()}
-    rows = [swept.results.get(name, nothing) for name in names]
-    tables = {
-        control: np.array([row[control] for row in rows], dtype=np.float32).reshape(-1, length)
-        for control, length in LENGTHS.items()
+    if missing:
+        swept = sweep(dataset, look, samples=missing, what="shortcuts", progress=progress)
+        known = known.with_more(
+            {hashes[name]: row for name, row in swept.results.items()},
+            unreadable={hashes[name]: reason for name, reason in swept.unreadable.items()},
+        )
+        known.write(path)
+    rows = [known.places[hashes[sample.name]] for sample in samples]
+    unreadable = {
+        sample.name: known.unreadable[hashes[sample.name]]
+        for sample in samples
+        if hashes[sample.name] in known.unreadable
     }
-    with whole_file(path) as part, part.open("wb") as file:
-        np.savez(file, allow_pickle=False, **tables, unreadable=np.array(json.dumps(swept.unreadable)))
-    return Shortcuts(tables, swept.unreadable)
+    return Shortcuts({control: table[rows] for control, table in known.tables.items()}, unreadable)
 
 
-def _stored(path: Path) -> Shortcuts | None:
-    """What an earlier run wrote; None where there is nothing that can be read."""
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            tables = {control: stored[control] for control in LENGTHS}
-            return Shortcuts(tables, json.loads(str(stored["unreadable"])))
-    except (FileNotFoundError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-        return None
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Features of every image that was ever looked at, rows by content hash."""
+
+    places: Mapping[str, int]
+    tables: Mapping[str, NDArray[np.float32]]
+    unreadable: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> _Known:
+        """What earlier runs wrote; nothing where there is nothing that can be read."""
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                places = {name: row for row, name in enumerate(stored["hashes"].tolist())}
+                tables = {control: stored[control] for control in LENGTHS}
+                return cls(places, tables, json.loads(str(stored["unreadable"])))
+        except (FileNotFoundError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
+            nothing = {control: np.zeros((0, length), np.float32) for control, length in LENGTHS.items()}
+            return cls({}, nothing, {})
+
+    def with_more(
+        self, rows: Mapping[str, Mapping[str, NDArray[np.float32]]], *, unreadable: Mapping[str, str]
+    ) -> _Known:
+        """These and others by hash; an image that cannot be read has a row of zeros."""
+        added = [*rows, *unreadable]
+        nothing = {control: np.zeros(length, np.float32) for control, length in LENGTHS.items()}
+        tables = {
+            control: np.concatenate(
+                [table, np.array([rows.get(name, nothing)[control] for name in added], dtype=np.float32)]
+            )
+            for control, table in self.tables.items()
+        }
+        n = len(self.places)
+        places = {**self.places, **{name: n + row for row, name in enumerate(added)}}
+        return _Known(places, tables, {**self.unreadable, **unreadable})
+
+    def write(self, path: Path) -> None:
+        """Whole, or not at all."""
+        with whole_file(path) as part, part.open("wb") as file:
+            np.savez(
+                file,
+                allow_pickle=False,
+                hashes=np.array(list(self.places), dtype=np.str_),
+                unreadable=np.array(json.dumps(dict(self.unreadable))),
+                **self.tables,
+            )
 
 
 def control_recipe() -> str:
