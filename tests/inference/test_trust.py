@@ -182,6 +182,16 @@ def test_what_cannot_be_told_apart_is_said() -> None:
     assert answer.reasons == ("cannot tell Benign from Early",)
 
 
+def test_a_set_without_the_likeliest_class_is_no_answer() -> None:
+    """Thresholds are a class's own: Benign may pass at 0.4 where Early does not at 0.6."""
+    trust = Trust(temperature=1.0, thresholds=(0.7, 0.2, 0.2), distance_limit=2.0, n_images=10)
+    logits = np.log(np.array([[0.35, 0.6, 0.05], [0.9, 0.05, 0.05]], dtype=np.float32))
+    torn, sure = judge(logits, np.zeros(2, dtype=np.float32), trust=trust, classes=CLASSES, suspicious=())
+    assert (torn.label, torn.set, torn.verdict) == ("Early", ("Benign",), "refer")
+    assert torn.reasons == ("cannot tell Benign from Early, which is likeliest at 0.60",)
+    assert (sure.label, sure.set, sure.verdict) == ("Benign", ("Benign",), "answer")
+
+
 def test_tensors_come_back() -> None:
     rng = np.random.default_rng(0)
     space = fit_space(rng.normal(size=(40, 5)).astype(np.float32), np.arange(40) % 2, n_classes=2)

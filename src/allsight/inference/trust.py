@@ -301,8 +301,10 @@ def _judge_one(
         )
     if len(kept) > 1:
         reasons.append(f"cannot tell {' from '.join(kept)}")
-    if not kept:
+    elif not kept:
         reasons.append(f"no class is likely enough: {classes[top]} at {p[top]:.2f}")
+    elif kept[0] != classes[top]:  # a class has a threshold of its own, and may pass it with less
+        reasons.append(f"cannot tell {kept[0]} from {classes[top]}, which is likeliest at {p[top]:.2f}")
     return Judgement(
         label=classes[top],
         probabilities={c: float(v) for c, v in zip(classes, p, strict=True)},
