@@ -101,14 +101,15 @@ def _held(
         for i, c in enumerate(classes)
         if (labels == i).any()
     }
-    alone = sets.sum(axis=1) == 1
-    right = probabilities.argmax(axis=1) == labels
+    named = probabilities.argmax(axis=1)
+    answered = (sets.sum(axis=1) == 1) & sets[np.arange(len(labels)), named]
+    right = named == labels
     return {
         "coverage": float(held.mean()),
         **of_class,
         "classes in a set": float(sets.sum(axis=1).mean()),
-        "answered": float(alone.mean()),
-        "accuracy of the answered": float(right[alone].mean()),
+        "answered": float(answered.mean()),
+        "accuracy of the answered": float(right[answered].mean()),
         "calibration error": float(measure_of(probabilities, labels)(np.ones((1, len(labels))))["ece"][0]),
     }
 
