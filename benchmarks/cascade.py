@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allsight.core.errors import AllsightError
+from allsight.core.errors import AllsightError, DataError
+from allsight.core.records import TEST
 from allsight.core.torchvision_ops import ensure
 from allsight.data.source import open_dataset
 from allsight.inference.cascade import Cascade
@@ -106,8 +107,10 @@ class OneThread:
 def unseen(folder: Path, data: str, *, count: int) -> list[Image]:
     """Images of the bundle's test part, spread evenly."""
     source = open_dataset(data)
-    held_out = {row.name for row in read_split(folder) if row.part == "test"}
+    held_out = {row.name for row in read_split(folder) if row.part == TEST}
     samples = [s for s in source.samples if s.name in held_out]
+    if not samples:
+        raise DataError("The cascade has no test part in this DATA.", hint="Name the DATA it was trained on.")
     places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
     return [source.read(samples[i]) for i in places.tolist()]
 

@@ -15,9 +15,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from allsight.core.errors import AllsightError
+from allsight.core.errors import AllsightError, DataError
 from allsight.data.source import open_dataset
 
 if TYPE_CHECKING:
@@ -42,9 +43,15 @@ def main() -> None:
     samples = {sample.name: sample for sample in source.samples}
     found = [overlays(folder) for folder in given.folders]
     methods = given.methods.split(",")
-    both = sorted({name for name, method in found[0] if all((name, method) in maps for maps in found)})
-    step = max(1, len(both) // given.columns)
-    chosen = both[step // 2 :: step][: given.columns]
+    both = sorted(
+        set.intersection(*({n for n, m in maps if m == method} for maps in found for method in methods))
+    )
+    if not both:
+        raise DataError(
+            "No image has all of these maps in both folders.", hint="Explain the same DATA twice."
+        )
+    places = np.linspace(0, len(both) - 1, min(given.columns, len(both))).round().astype(int)
+    chosen = [both[place] for place in places]
     rows = [("smear", [Image.fromarray(source.read(samples[name])) for name in chosen])]
     for method in methods:
         for title, maps in zip(given.titles.split(","), found, strict=True):

@@ -13,7 +13,6 @@ instead, whose logits are PyTorch's within a thousandth of their spread, where o
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import statistics
 import sys
@@ -22,11 +21,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from explainers import captum_error, lime_package, timed
+from explainers import captum_error, lime_package, loaded, timed
 from torch import nn
 
 from allsight.core.errors import AllsightError
-from allsight.core.torchvision_ops import ensure
 from allsight.data.source import open_dataset
 from allsight.explain.explainers.cam import Cam
 from allsight.explain.explainers.grad_cam import GradCam
@@ -69,9 +67,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    ensure()
-    for package in ("pytorch_grad_cam", "captum.attr", "lime.lime_image"):
-        importlib.import_module(package)  # what importing takes is nobody's explanation
+    loaded("pytorch_grad_cam", "captum.attr", "lime.lime_image")
     folder = bundle_folder(given.bundle)
     served = open_runtime(folder, runtime=None, precision=None, threads=1)
     classifier = PyTorch.open(folder).classifier

@@ -7,7 +7,6 @@ is neither cell nor scale bar), `corner` (the bottom-right 16 %, where Taleqani'
 
 from __future__ import annotations
 
-import json
 import warnings
 import zipfile
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from allsight.core.contracts import Dataset
     from allsight.core.records import Sample
 
-VERSION = "2"  # of the features: raised when their values change
+VERSION = "3"  # of the features: raised when their values change
 CORNER = Box(0.84, 0.84, 1.0, 1.0)
 THUMBNAIL = 8  # pixels a side
 TREES = 300
@@ -116,6 +115,8 @@ def shortcut_features(
 ) -> Shortcuts:
     """Features of every control for each sample, on all cores, kept in the cache image by image.
 
+    Images that cannot be read are tried again each time: why one cannot be read is not in its bytes alone.
+
     Args:
         dataset: reads the samples; its overlay is no background.
         samples: which images.
@@ -131,20 +132,21 @@ def shortcut_features(
     def look(image: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
         return features_of(image, overlay=dataset.overlay)
 
+    unreadable: Mapping[str, str] = {}
     if missing:
         swept = sweep(dataset, look, samples=missing, what="shortcuts", progress=progress)
-        known = known.with_more(
-            {hashes[name]: row for name, row in swept.results.items()},
-            unreadable={hashes[name]: reason for name, reason in swept.unreadable.items()},
-        )
-        known.write(path)
-    rows = [known.places[hashes[sample.name]] for sample in samples]
-    unreadable = {
-        sample.name: known.unreadable[hashes[sample.name]]
-        for sample in samples
-        if hashes[sample.name] in known.unreadable
+        unreadable = swept.unreadable
+        if swept.results:  # read once more: another process may have added to it
+            known = _Known.read(path).with_more({hashes[n]: row for n, row in swept.results.items()})
+            known.write(path)
+    features = {
+        control: np.zeros((len(samples), length), dtype=np.float32) for control, length in LENGTHS.items()
     }
-    return Shortcuts({control: table[rows] for control, table in known.tables.items()}, unreadable)
+    readable = [row for row, sample in enumerate(samples) if sample.name not in unreadable]
+    places = [known.places[hashes[samples[row].name]] for row in readable]
+    for control, table in known.tables.items():
+        features[control][readable] = table[places]
+    return Shortcuts(features, unreadable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,6 @@ class _Known:
 
     places: Mapping[str, int]
     tables: Mapping[str, NDArray[np.float32]]
-    unreadable: Mapping[str, str]
 
     @classmethod
     def read(cls, path: Path) -> _Known:
@@ -162,36 +163,27 @@ class _Known:
             with np.load(path, allow_pickle=False) as stored:
                 places = {name: row for row, name in enumerate(stored["hashes"].tolist())}
                 tables = {control: stored[control] for control in LENGTHS}
-                return cls(places, tables, json.loads(str(stored["unreadable"])))
         except (FileNotFoundError, EOFError, KeyError, ValueError, zipfile.BadZipFile):
-            nothing = {control: np.zeros((0, length), np.float32) for control, length in LENGTHS.items()}
-            return cls({}, nothing, {})
+            places, tables = {}, {}
+        if {len(table) for table in tables.values()} != {len(places)}:
+            return cls({}, {c: np.zeros((0, length), dtype=np.float32) for c, length in LENGTHS.items()})
+        return cls(places, tables)
 
-    def with_more(
-        self, rows: Mapping[str, Mapping[str, NDArray[np.float32]]], *, unreadable: Mapping[str, str]
-    ) -> _Known:
-        """These and others by hash; an image that cannot be read has a row of zeros."""
-        added = [*rows, *unreadable]
-        nothing = {control: np.zeros(length, np.float32) for control, length in LENGTHS.items()}
+    def with_more(self, rows: Mapping[str, Mapping[str, NDArray[np.float32]]]) -> _Known:
+        """These and others by hash."""
+        added = [name for name in rows if name not in self.places]
         tables = {
-            control: np.concatenate(
-                [table, np.array([rows.get(name, nothing)[control] for name in added], dtype=np.float32)]
-            )
+            control: np.concatenate([table, *(rows[name][control][None] for name in added)])
             for control, table in self.tables.items()
         }
         n = len(self.places)
-        places = {**self.places, **{name: n + row for row, name in enumerate(added)}}
-        return _Known(places, tables, {**self.unreadable, **unreadable})
+        return _Known({**self.places, **{name: n + row for row, name in enumerate(added)}}, tables)
 
     def write(self, path: Path) -> None:
         """Whole, or not at all."""
         with whole_file(path) as part, part.open("wb") as file:
             np.savez(
-                file,
-                allow_pickle=False,
-                hashes=np.array(list(self.places), dtype=np.str_),
-                unreadable=np.array(json.dumps(dict(self.unreadable))),
-                **self.tables,
+                file, allow_pickle=False, hashes=np.array(list(self.places), dtype=np.str_), **self.tables
             )
 
 

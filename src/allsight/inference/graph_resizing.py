@@ -3,7 +3,7 @@
 A row of a matrix holds the weights with which the pixels of one line make one pixel of the new line, antialiased: the
 same sums as `torch.nn.functional.interpolate(..., antialias=True)`, within rounding. The matrices are made in the graph
 from the shape that comes, so any size is taken. OpenVINO's own operation for this (`bicubic_pillow`) goes through the
-image pixel by pixel and takes two to four times as long. An image that already has the size is passed on as it is.
+image pixel by pixel and takes about three times as long. An image that already has the size is passed on as it is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def resize_by_matrices(model: Any, preprocessing: Preprocessing) -> None:
         preprocessing: says to what size, and by which kernel.
     """
     for node in model.get_ordered_ops():
-        if node.get_type_name() == "Interpolate":
+        if node.get_type_name() == "Interpolate" and node.get_attributes()["mode"].endswith("_pillow"):
             node.output(0).replace(_resized(node.input_value(0), preprocessing))
     model.validate_nodes_and_infer_types()
 

@@ -33,7 +33,7 @@ def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 
     """The graph in int8.
 
     Args:
-        model: an `openvino.Model`; left as it is.
+        model: an `openvino.Model` as `openvino_graph` gives it, not one that was written; left as it is.
         images: uint8 RGB (H, W, 3), of the kind that the model was trained on; some hundreds.
         spared: how many convolutions, counted from the input, stay in fp32.
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.appearance import looks_of
