@@ -1,7 +1,7 @@
 """Maps of two models of the same images side by side, from what `allsight explain` wrote for each.
 
     python benchmarks/pictures.py DATA FOLDER0 FOLDER1 --titles "one,other" --methods cam,integrated_gradients
-        [--columns 6] --out docs/images/where_they_look.jpg
+        [--columns 5] --out docs/images/where_they_look.png
 
 One column an image, spread evenly over those that both folders hold; first the image, then each method's map by each
 model.
@@ -24,7 +24,7 @@ from allsight.data.source import open_dataset
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SIDE, MARGIN = 180, 150
+SIDE, MARGIN = 150, 120
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("folders", nargs=2, type=Path)
     parser.add_argument("--titles", required=True)
     parser.add_argument("--methods", default="cam,integrated_gradients")
-    parser.add_argument("--columns", type=int, default=6)
+    parser.add_argument("--columns", type=int, default=5)
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args()
     source = open_dataset(given.data)
@@ -57,7 +57,7 @@ def main() -> None:
         for title, maps in zip(given.titles.split(","), found, strict=True):
             pictures = [Image.open(maps[name, method]) for name in chosen]
             rows.append((f"{method.replace('_', chr(10))},\n{title}", pictures))
-    grid(rows).save(given.out, quality=88)
+    grid(rows).save(given.out, optimize=True)
     print(given.out)
 
 
