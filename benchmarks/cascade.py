@@ -18,15 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from transparency import chosen
 
-from allsight.core.errors import AllsightError, DataError
-from allsight.core.records import TEST
+from allsight.core.errors import AllsightError
 from allsight.core.torchvision_ops import ensure
-from allsight.data.source import open_dataset
-from allsight.inference.cascade import Cascade
+from allsight.inference.cascade import Cascade, believed_share
 from allsight.inference.choice import open_runtime
 from allsight.inference.precision import FP32, INT8
-from allsight.models.bundle import bundle_folder, read_config, read_split
+from allsight.models.bundle import bundle_folder, read_config
 from allsight.verbs.benchmark import PAPER
 from allsight.verbs.timed_graphs import PLAIN, Graph, subjects_of
 
@@ -54,7 +53,7 @@ def main() -> None:
     given = parser.parse_args()
     ensure()
     folder = bundle_folder(given.cascade)
-    images = unseen(folder, given.data, count=given.images)
+    images = chosen(folder, given.data, first=0, count=given.images, of=given.images)
     cascade = OneThread(folder)
     asked: dict[str, Callable[[Image], Any]] = {"cascade": cascade.run}
     for subject in subjects_of(given.backbones.split(","), (), size=224, outputs=(PLAIN,)):
@@ -97,22 +96,9 @@ class OneThread:
 
     def run(self, image: Image) -> None:
         """One image through the small network and, where it is not sure, the large one."""
-        logits = self.small.run(image).logits[0] / self.temperature
-        powers = np.exp(logits - logits.max())
-        if powers.max() / powers.sum() < self.threshold:
+        if believed_share(self.small.run(image).logits, temperature=self.temperature)[0] < self.threshold:
             self.large.run(image)
             self.n_large += 1
-
-
-def unseen(folder: Path, data: str, *, count: int) -> list[Image]:
-    """Images of the bundle's test part, spread evenly."""
-    source = open_dataset(data)
-    held_out = {row.name for row in read_split(folder) if row.part == TEST}
-    samples = [s for s in source.samples if s.name in held_out]
-    if not samples:
-        raise DataError("The cascade has no test part in this DATA.", hint="Name the DATA it was trained on.")
-    places = np.linspace(0, len(samples) - 1, min(count, len(samples))).astype(int)
-    return [source.read(samples[i]) for i in places.tolist()]
 
 
 def ratios(rounds: dict[str, list[float]]) -> dict[str, tuple[float, str]]:

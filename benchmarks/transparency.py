@@ -24,7 +24,8 @@ import torch
 from explainers import captum_error, lime_package, loaded, timed
 from torch import nn
 
-from allsight.core.errors import AllsightError
+from allsight.core.errors import AllsightError, DataError
+from allsight.core.records import TEST
 from allsight.data.source import open_dataset
 from allsight.explain.explainers.cam import Cam
 from allsight.explain.explainers.grad_cam import GradCam
@@ -89,8 +90,10 @@ def main() -> None:
 def chosen(folder: Path, data: str, *, first: int, count: int, of: int) -> list[Image]:
     """Images that the bundle did not learn from, spread evenly."""
     source = open_dataset(data)
-    learned = {row.name for row in read_split(folder) if row.part != "test"}
+    learned = {row.name for row in read_split(folder) if row.part != TEST}
     samples = [s for s in source.samples if s.name not in learned]
+    if not samples:
+        raise DataError("The model learned from every image of this DATA.", hint="Name other DATA: --data.")
     places = np.linspace(0, len(samples) - 1, max(of, first + count)).astype(int)[first : first + count]
     return [source.read(samples[i]) for i in places.tolist()]
 

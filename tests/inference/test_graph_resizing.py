@@ -42,3 +42,14 @@ def test_answers_as_pytorch_does(interpolation: Literal["bilinear", "bicubic"]) 
         np.testing.assert_allclose(found, 2 * expected.numpy(), atol=0.02, err_msg=f"{height} x {width}")
         if (height, width) == (SIZE, SIZE):
             np.testing.assert_array_equal(found, 2 * images)
+
+
+def test_a_network_that_resizes_inside_is_left_alone() -> None:
+    openvino = imported_openvino()
+    ops = openvino.opset13
+    features = ops.parameter([-1, 8, -1, -1], np.float32)
+    doubled = ops.interpolate(features, np.full(2, 2 * SIZE), "linear_onnx", "sizes", axes=np.array([2, 3]))
+    model = openvino.Model([doubled], [features])
+    resize_by_matrices(model, Preprocessing(size=SIZE))
+    assert [n.get_type_name() for n in model.get_ordered_ops()].count("Interpolate") == 1
+    assert list(model.outputs[0].get_partial_shape())[1] == 8
