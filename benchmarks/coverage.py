@@ -103,6 +103,7 @@ def _held(
     }
     named = probabilities.argmax(axis=1)
     answered = (sets.sum(axis=1) == 1) & sets[np.arange(len(labels)), named]
+    answered &= probabilities.max(axis=1) >= trust.certainty
     right = named == labels
     return {
         "coverage": float(held.mean()),

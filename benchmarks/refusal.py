@@ -83,7 +83,7 @@ def counted(predictor: Predictor, items: Iterable[Any], *, read: Callable[[Any],
             continue
         judged = answer.judgement
         kinds = {reason.partition(":")[0] for reason in judged.reasons}
-        doubts = {k for k in kinds if k.startswith(("cannot tell", "no class is"))}
+        doubts = {k for k in kinds if k.startswith(("cannot tell", "no class is", "not sure enough"))}
         n += 1
         refused += judged.verdict == "refer"
         foreign += bool(kinds - doubts)

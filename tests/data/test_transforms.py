@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from allsight.core.records import Box
 from allsight.data.datasets.synthetic import Synthetic
-from allsight.data.effects import lab_statistics
+from allsight.data.effects import TURNS, lab_statistics
 from allsight.data.transforms import Augmentation, augment
 
 CHANCES = ("flip", "hide_corner", "recolour", "grey", "blur", "shade", "dust", "jpeg")
@@ -59,6 +59,22 @@ def test_everything_off_is_the_image(picture: NDArray[np.uint8]) -> None:
 )
 def test_each_setting_changes_the_image(picture: NDArray[np.uint8], settings: dict[str, float]) -> None:
     assert any((varied(picture, seed, **settings) != picture).any() for seed in range(4))
+
+
+def test_an_untouched_image_is_mirrored_and_turned_at_most(picture: NDArray[np.uint8]) -> None:
+    strong = Augmentation(untouched=1.0, recolour=1.0, grey=1.0, blur=1.0, jpeg=1.0, hide_corner=1.0)
+    palette, overlay = lab_statistics(picture)[None] + 5, Box(0.75, 0.75, 1.0, 1.0)
+    views = {turn(picture).tobytes() for turn in TURNS}
+    seen = {
+        augment(picture, strong, rng=np.random.default_rng(seed), overlay=overlay, palette=palette).tobytes()
+        for seed in range(40)
+    }
+    assert seen == views
+
+
+def test_so_many_are_untouched(picture: NDArray[np.uint8]) -> None:
+    n = sum((varied(picture, seed, untouched=0.3, grey=1.0) == picture).all() for seed in range(400))
+    assert 95 <= n <= 145  # 120 expected, with a standard deviation of 9
 
 
 def test_one_setting_leaves_the_draws_of_the_others(picture: NDArray[np.uint8]) -> None:

@@ -12,11 +12,14 @@ from safetensors.numpy import load_file
 
 from allsight.data.source import open_dataset
 from allsight.inference.export import imported_openvino
+from allsight.inference.parity import Agreement, compare
 from allsight.inference.predictor import Predictor
 from allsight.inference.quantise import moved
 from allsight.inference.runtimes.openvino import FILES, OpenVino
-from allsight.models.bundle import MODEL_FILE, read_config
+from allsight.models.bundle import MODEL_FILE, read_config, read_split
 from allsight.verbs.export import export
+from allsight.verbs.subjects import evenly
+from allsight.verbs.unseen import choose
 from tests.bundles import DATA, trained
 
 
@@ -90,3 +93,42 @@ def test_an_int8_graph_has_a_limit_of_its_own(rounded_bundle: Path) -> None:
         for p in (exact, rounded)
     ]
     assert abs(refused[0] - refused[1]) <= 2
+
+
+def test_the_share_of_verdicts_is_that_of_the_two_predictors(rounded_bundle: Path) -> None:
+    config = read_config(rounded_bundle)
+    dataset = open_dataset(DATA)
+    seen = choose(config, read_split(rounded_bundle), dataset, part="validation").samples
+    images = [dataset.read(s) for s in evenly(seen, limit=24, seed=0)]
+    said = []
+    for runtime, precision in (("pytorch", "fp32"), ("openvino", "int8")):
+        predictor = Predictor.open(rounded_bundle, runtime=runtime, precision=precision)
+        predictor.trust = predictor.trust.model_copy(
+            update={"limits": {}}
+        )  # looks are the picture's, not the graph's
+        said.append([predictor.judged(image).verdict for image in images])
+    same = np.mean([one == other for one, other in zip(*said, strict=True)])
+    assert config.exports["openvino int8"]["verdicts"] == pytest.approx(float(same), abs=1e-5)
+
+
+@pytest.mark.parametrize(("wanted", "tries"), [(0.0, 1), (1.1, 3)])
+def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: float, tries: int
+) -> None:
+    """Only as long as that is cheap, and the best of those tried is kept."""
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
+        monkeypatch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
+    monkeypatch.setattr("allsight.verbs.export.SAME_VERDICTS", wanted)
+    shares: list[Agreement] = []
+
+    def counted(*sides: Any, **settings: Any) -> Agreement:
+        shares.append(compare(*sides, **settings))
+        return shares[-1]
+
+    monkeypatch.setattr("allsight.verbs.export.compare", counted)
+    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0, 1, 2, 5])
+    made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
+    assert len(shares) == 1 + tries  # one for fp32
+    assert made.spared is not None
+    assert made.spared <= 2

@@ -10,6 +10,7 @@ from scipy.spatial.distance import mahalanobis
 from allsight.data.appearance import appearance
 from allsight.inference.trust import (
     FALSE_REFUSALS,
+    UNSURE,
     Space,
     Trust,
     conformal_thresholds,
@@ -18,6 +19,7 @@ from allsight.inference.trust import (
     fit_temperature,
     fit_trust,
     judge,
+    least_certainty,
     softmax,
 )
 
@@ -190,6 +192,32 @@ def test_a_set_without_the_likeliest_class_is_no_answer() -> None:
     assert (torn.label, torn.set, torn.verdict) == ("Early", ("Benign",), "refer")
     assert torn.reasons == ("cannot tell Benign from Early, which is likeliest at 0.60",)
     assert (sure.label, sure.set, sure.verdict) == ("Benign", ("Benign",), "answer")
+
+
+def test_too_little_certainty_is_said() -> None:
+    """Where Benign is excluded already at 0.45, a set of one class is no certainty."""
+    trust = Trust(temperature=1.0, thresholds=(0.5, 0.6, 0.2), certainty=0.8, distance_limit=2.0, n_images=10)
+    logits = np.log(np.array([[0.45, 0.5, 0.05], [0.1, 0.85, 0.05]], dtype=np.float32))
+    torn, sure = judge(logits, np.zeros(2, dtype=np.float32), trust=trust, classes=CLASSES, suspicious=())
+    assert (torn.set, torn.verdict) == (("Early",), "refer")
+    assert torn.reasons == ("not sure enough: Early at 0.500, at least 0.800 needed",)
+    assert (sure.set, sure.verdict) == (("Early",), "answer")
+
+
+def test_so_many_are_not_sure_enough() -> None:
+    logits, labels = sharpened(2000, by=3.0)
+    trust = fit_trust(logits, labels, distances=np.ones(2000, dtype=np.float32))
+    fresh, _ = sharpened(20_000, by=3.0, seed=1)
+    unsure = softmax(fresh, trust.temperature).max(axis=1) < trust.certainty
+    assert unsure.mean() == pytest.approx(UNSURE, abs=0.01)
+
+
+@pytest.mark.parametrize(("images", "smaller"), [(23, None), (24, 0), (48, 0), (49, 1), (74, 2)])
+def test_certainty_is_a_rank(images: int, smaller: int | None) -> None:
+    """The ⌊(n + 1) · 0.04⌋-th smallest: so many lie below it; with fewer than 24 images nothing can be asked."""
+    top = np.linspace(0.5, 0.99, images)
+    found = least_certainty(np.stack([1 - top, top], axis=1)[::-1])
+    assert found == (0.0 if smaller is None else pytest.approx(top[smaller]))
 
 
 def test_tensors_come_back() -> None:

@@ -20,6 +20,7 @@ class Augmentation(BaseModel):
     next laboratory. So each is taken away in a part of the images.
 
     Attributes:
+        untouched: share of the images that are only mirrored and turned, as the pictures are that a model will meet.
         flip: probability of a mirror image.
         turn: whether images are turned by a random multiple of 90 degrees, which needs no resampling.
         hide_corner: probability that the corner with the source's scale bar is painted over, and the other three.
@@ -42,6 +43,7 @@ class Augmentation(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    untouched: float = Field(default=0.0, ge=0, le=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     turn: bool = True
     hide_corner: float = Field(default=0.5, ge=0, le=1)
@@ -60,6 +62,12 @@ class Augmentation(BaseModel):
     noise: float = Field(default=0.05, ge=0, le=1)
     jpeg: float = Field(default=0.25, ge=0, le=1)
     jpeg_least: int = Field(default=15, ge=1, le=95)
+
+    def turning_only(self) -> Augmentation:
+        """The same without anything that changes pixels."""
+        chances = dict.fromkeys(("hide_corner", "recolour", "grey", "blur", "shade", "dust", "jpeg"), 0.0)
+        strengths = dict.fromkeys(("zoom", "stain", "stain_shift", "gain", "noise"), 0.0)
+        return self.model_copy(update={**chances, **strengths})
 
 
 def augment(
@@ -100,6 +108,8 @@ def augment(
     depth, direction = rng.random(2) * (settings.shade_most, 2 * np.pi)
     specks, quality = int(rng.integers(settings.dust_most + 1)), int(rng.integers(settings.jpeg_least, 96))
     fall = np.random.default_rng(rng.integers(2**63))
+    if rng.random() < settings.untouched:
+        settings = settings.turning_only()
 
     if overlay is not None and hide < settings.hide_corner:
         for box in overlay.mirrored():

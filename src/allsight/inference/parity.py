@@ -38,6 +38,7 @@ class Agreement:
         f1_macro_reference: macro-F1 of the reference on the same images; None without labels.
         spared: how many convolutions of an int8 graph are fp32; None for other graphs.
         moved: what was added to each class of an int8 graph (C,); None for other graphs.
+        verdicts: share of images for which an int8 graph comes to the same verdict; None where that was not asked.
     """
 
     n_images: int
@@ -48,6 +49,7 @@ class Agreement:
     f1_macro_reference: float | None
     spared: int | None = None
     moved: tuple[float, ...] | None = None
+    verdicts: float | None = None
 
     @property
     def f1_loss(self) -> float:

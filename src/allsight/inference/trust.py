@@ -1,10 +1,13 @@
 """From a network's raw outputs to an answer that says how far it can be trusted.
 
-Four things are fitted on images the network was not trained on, and travel in the bundle:
+Five things are fitted on images the network was not trained on, and travel in the bundle:
 
 - a temperature (Guo et al., "On calibration of modern neural networks", ICML 2017);
 - one threshold a class for prediction sets (class-conditional split conformal prediction; Vovk 2012,
   Sadinle, Lei & Wasserman 2019): the set leaves the true class out in about 5 % of the images of that class;
+- the least probability at which the class that is named is an answer (Chow, "On optimum recognition error and reject
+  tradeoff", IEEE Trans. Inf. Theory 1970): a set of one class says that the others are rare at such a probability,
+  not that this one is likely, and a class whose images are all sure has a threshold that hardly excludes anything;
 - limits on what an image looks like before any network sees it; see `allsight.inference.checks`;
 - a limit on the distance from the training images in the embedding (Lee et al., "A simple unified framework for
   detecting out-of-distribution samples", NeurIPS 2018), measured after a whitening projection.
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 MISSED = 0.05  # share of a class's images whose prediction set may leave the class out
 FEWEST_FOR_SETS = round(1 / MISSED) - 1  # images of a class; with fewer, no threshold keeps that promise
 _LEVELS = np.linspace(1 - MISSED, 1, 21).tolist()  # of coverage by image
+UNSURE = 0.04  # share of all images whose class is named with too little certainty
 FALSE_REFUSALS = 0.01  # share of a new patient's or field's images that the distance alone may refuse
 DIRECTIONS = 2560  # of the embedding, at most: the foreign shows where training images vary least
 
@@ -42,6 +46,7 @@ class Trust(BaseModel):
     Attributes:
         temperature: logits are divided by it.
         thresholds: per class, the largest 1 - p at which the class is in the prediction set.
+        certainty: least p of the class that is named at which that is an answer; 0 asks for none.
         distance_limit: largest distance from the training images that is answered.
         distance_limit_int8: the same for embeddings of the int8 graph, which rounding takes further; None without one.
         limits: by figure of an image's appearance, the lowest and highest value that is answered.
@@ -52,6 +57,7 @@ class Trust(BaseModel):
 
     temperature: float = Field(gt=0)
     thresholds: tuple[float, ...]
+    certainty: float = Field(ge=0, le=1, default=0.0)
     distance_limit: float = Field(gt=0)
     distance_limit_int8: float | None = Field(gt=0, default=None)
     limits: Limits = {}
@@ -197,10 +203,20 @@ def fit_trust(
     return Trust(
         temperature=temperature,
         thresholds=thresholds,
+        certainty=least_certainty(probabilities),
         distance_limit=distance_limit(distances, groups),
         limits=limits or {},
         n_images=len(labels),
     )
+
+
+def least_certainty(probabilities: NDArray[np.float64]) -> float:
+    """The probability of the class named below which `UNSURE` of the images lie, from probabilities (N, C).
+
+    The ⌊(N + 1) · `UNSURE`⌋-th smallest, so that of new images no larger share is expected below it; 0 for too few.
+    """
+    rank = int((len(probabilities) + 1) * UNSURE + 1e-9)
+    return float(np.sort(probabilities.max(axis=1))[rank - 1]) if rank else 0.0
 
 
 def distance_limit(distances: NDArray[np.float32], groups: NDArray[np.str_] | None = None) -> float:
@@ -305,6 +321,10 @@ def _judge_one(
         reasons.append(f"no class is likely enough: {classes[top]} at {p[top]:.2f}")
     elif kept[0] != classes[top]:  # a class has a threshold of its own, and may pass it with less
         reasons.append(f"cannot tell {kept[0]} from {classes[top]}, which is likeliest at {p[top]:.2f}")
+    elif p[top] < trust.certainty:
+        reasons.append(
+            f"not sure enough: {classes[top]} at {p[top]:.3f}, at least {trust.certainty:.3f} needed"
+        )
     return Judgement(
         label=classes[top],
         probabilities={c: float(v) for c, v in zip(classes, p, strict=True)},

@@ -132,7 +132,8 @@ def _graphs(config: BundleConfig) -> str:
     if not config.exports:
         return ""
     rows = "\n".join(
-        f"| {name} | {facts['n_images']} | {facts['top1']:.2%} | {facts['logits']:.1e} | {_shown(facts['maps'])} |"
+        f"| {name} | {facts['n_images']} | {facts['top1']:.2%} | {facts['logits']:.1e} | {_shown(facts['maps'])} "
+        f"| {_share(facts.get('verdicts'))} |"
         for name, facts in config.exports.items()
         if "top1" in facts
     )
@@ -146,8 +147,8 @@ def _graphs(config: BundleConfig) -> str:
 Held against PyTorch on validation images; logits: largest difference in units of their standard deviation; maps: mean
 rank correlation.
 
-| graph | images | same class | logits | maps |
-|---|---|---|---|---|
+| graph | images | same class | logits | maps | same verdict |
+|---|---|---|---|---|---|
 {rows}
 
 {slopes}"""
@@ -165,6 +166,10 @@ answers {facts.answered:.1%} itself; macro-F1 of the two together {facts.f1_macr
 {facts.f1_macro_large:.4f}.
 
 """
+
+
+def _share(value: object) -> str:
+    return "" if value is None else f"{value:.1%}"
 
 
 def _shown(value: object) -> str:

@@ -30,6 +30,7 @@ from allsight.inference.trust import (
     conformal_thresholds,
     distance_limit,
     fit_temperature,
+    least_certainty,
     softmax,
 )
 from allsight.models.bundle import (
@@ -292,9 +293,15 @@ def _fit(
         note = "No image has a label: limits were fitted, head and calibration were not, and nothing could be measured."
         return _Fitted(None, around, wider, Brought({}, {}, {}), (note,))
     temperature = fit_temperature(tried, new.labels)
-    thresholds, notes = _sets(softmax(tried, temperature), new.labels, new.groups)
+    probabilities = softmax(tried, temperature)
+    thresholds, notes = _sets(probabilities, new.labels, new.groups)
     trust = wider.model_copy(
-        update={"temperature": temperature, "thresholds": thresholds, "n_images": len(named)}
+        update={
+            "temperature": temperature,
+            "thresholds": thresholds,
+            "certainty": least_certainty(probabilities),
+            "n_images": len(named),
+        }
     )
     head = head_of(np.arange(len(named)), new.labels)
     groups = new.groups.tolist()

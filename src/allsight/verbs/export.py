@@ -28,7 +28,7 @@ from allsight.inference.predictor import load_space
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
-from allsight.inference.trust import Trust, distance_limit
+from allsight.inference.trust import Trust, distance_limit, in_precision, judge
 from allsight.models.bundle import (
     CARD_FILE,
     ONNX_FILE,
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
 TARGETS = ("onnx", "openvino")
 GRADIENT = "openvino gradient"  # the gradient graph's name beside those of the others
 _DIFFERENTIATED = 8  # images on which gradients are compared
+SAME_VERDICTS = 0.99  # share of verdicts that an int8 graph should not change
+CHEAP = 4  # convolutions that may be spared for the sake of verdicts
 _AVERAGED = 100  # images on which what rounding adds to a class is averaged
 
 
@@ -222,6 +224,20 @@ def _read(dataset: Dataset, samples: Sequence[Sample]) -> tuple[list[NDArray[np.
     return images, kept
 
 
+@dataclass(frozen=True, slots=True)
+class _Rounded:
+    """An int8 graph, how it answers, and the bundle's facts with the limit that holds for it."""
+
+    graph: Any
+    agreement: Agreement
+    config: BundleConfig
+
+    @property
+    def verdicts(self) -> float:
+        """Share of images on which it comes to the same verdict; 1 where the bundle gives none."""
+        return 1.0 if self.agreement.verdicts is None else self.agreement.verdicts
+
+
 class _Work:
     """The graphs of one bundle in the making."""
 
@@ -249,7 +265,10 @@ class _Work:
         return model
 
     def int8(self, model: Any, graphs: Path) -> Agreement:
-        """The fastest int8 graph that answers as PyTorch does."""
+        """The fastest int8 graph that answers as PyTorch does.
+
+        One that often comes to another verdict is left for a more careful one, as long as that costs little.
+        """
         from allsight.inference.export import write_graph
         from allsight.inference.quantise import moved, quantised, sparing
 
@@ -262,8 +281,11 @@ class _Work:
 
         expected = logits(FP32)
         refused = DisagreementError("There was nothing to quantise.")
+        best: _Rounded | None = None
         choices = sparing(model)
         for tried, spared in enumerate(choices):
+            if best is not None and (best.verdicts >= SAME_VERDICTS or spared > CHEAP):
+                break
             self.progress("int8", tried, len(choices))
             made = quantised(model, self.material.calibration, spared=spared)
             write_graph(made, self.config, graphs / FILES[INT8])
@@ -275,24 +297,41 @@ class _Work:
             except DisagreementError as error:
                 refused = error
                 continue
-            self.limit_int8()
-            write_graph(made, self.config, graphs / FILES[INT8])
-            return replace(found, spared=spared, moved=tuple(by.tolist()))
-        raise refused
+            found, config = self._with_verdicts(replace(found, spared=spared, moved=tuple(by.tolist())))
+            if best is None or _Rounded(made, found, config).verdicts > best.verdicts:
+                best = _Rounded(made, found, config)
+        if best is None:
+            raise refused
+        self.config = best.config
+        write_graph(best.graph, self.config, graphs / FILES[INT8])
+        return best.agreement
 
-    def limit_int8(self) -> None:
-        """Rounding adds to distances, so the limit moves as that of the validation images does."""
+    def _with_verdicts(self, found: Agreement) -> tuple[Agreement, BundleConfig]:
+        """What an int8 graph's answers come to, with the limit of distance that holds for it.
+
+        Rounding adds to distances, so that limit moves as that of the validation images does.
+        """
         if self.config.trust is None:
-            return
+            return found, self.config
         trust, space = Trust.model_validate(self.config.trust), load_space(self.folder)
-        exact, rounded = (
-            distance_limit(
-                space.distances(np.concatenate([o.embedding for o in answers])), self.material.groups
+        sides = [
+            (
+                np.concatenate([o.logits for o in answers]),
+                space.distances(np.concatenate([o.embedding for o in answers])),
             )
             for answers in (self.reference, self.answers)
-        )
+        ]
+        exact, rounded = (distance_limit(distances, self.material.groups) for _, distances in sides)
         trust = trust.model_copy(update={"distance_limit_int8": trust.distance_limit * rounded / exact})
-        self.config = self.config.model_copy(update={"trust": trust.model_dump(mode="json")})
+        before, after = (
+            judge(*side, trust=in_precision(trust, precision), classes=self.config.classes, suspicious=())
+            for side, precision in zip(sides, (FP32, INT8), strict=True)
+        )
+        same = float(
+            np.mean([one.verdict == other.verdict for one, other in zip(before, after, strict=True)])
+        )
+        config = self.config.model_copy(update={"trust": trust.model_dump(mode="json")})
+        return replace(found, verdicts=same), config
 
     def gradients(self, graphs: Path) -> GradientAgreement:
         """The gradient graph, on a few images: PyTorch takes its time."""

@@ -52,9 +52,10 @@ def _table(made: Exported) -> str:
     lines = [f"beside PyTorch on {next(iter(made.agreements.values())).n_images} validation images:"]
     for name, found in made.agreements.items():
         maps = "" if found.maps is None else f", rank correlation of maps {found.maps:.4f}"
+        verdicts = "" if found.verdicts is None else f", same verdict {found.verdicts:.1%}"
         lines.append(
-            f"  {name:<14} same class {found.top1:.2%}, logits within {found.logits:.1e} of their spread{maps}, "
-            f"{made.megabytes[name]:.1f} MB"
+            f"  {name:<14} same class {found.top1:.2%}, logits within {found.logits:.1e} of their spread"
+            f"{maps}{verdicts}, {made.megabytes[name]:.1f} MB"
         )
     if made.gradients is not None:
         lines.append(
