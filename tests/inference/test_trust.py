@@ -40,6 +40,15 @@ def test_the_temperature_undoes_what_was_done(by: float) -> None:
     assert fit_temperature(logits, labels) == pytest.approx(by, rel=0.05)
 
 
+@pytest.mark.parametrize("n", [30, 300])
+def test_images_that_are_all_right_do_not_make_it_sure(n: int) -> None:
+    """A temperature of 0.05 would claim 1; that one of n + 2 is wrong cannot be excluded."""
+    labels = np.arange(n) % 3
+    logits = (6 * np.eye(3)[labels]).astype(np.float32)
+    claimed = softmax(logits, fit_temperature(logits, labels)).max(axis=1)
+    np.testing.assert_allclose(claimed, 1 - 1 / (n + 2), rtol=1e-4)
+
+
 def test_sets_cover_each_class_on_fresh_images() -> None:
     logits, labels = sharpened(4000, by=3.0)
     trust = fit_trust(logits, labels, distances=np.ones(4000, dtype=np.float32))
