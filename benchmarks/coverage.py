@@ -18,7 +18,7 @@ import numpy as np
 
 from allsight.evaluate.bootstrap import draw
 from allsight.evaluate.metrics.families import measure_of
-from allsight.inference.trust import Trust, fit_trust, softmax
+from allsight.inference.trust import Trust, fit_trust, judge, softmax
 from allsight.verbs.run_files import EVALUATION_FILE, read_predictions
 
 if TYPE_CHECKING:
@@ -94,7 +94,10 @@ def _held(
     logits: NDArray[np.float32], labels: NDArray[np.int64], *, trust: Trust, classes: Sequence[str]
 ) -> dict[str, float]:
     probabilities = softmax(logits, trust.temperature)
-    sets = 1 - probabilities <= np.asarray(trust.thresholds)
+    answers = judge(
+        logits, np.zeros(len(labels), dtype=np.float32), trust=trust, classes=classes, suspicious=()
+    )
+    sets = np.array([[c in answer.set for c in classes] for answer in answers])
     held = sets[np.arange(len(labels)), labels]
     of_class = {
         f"coverage of {c}": float(held[labels == i].mean())
@@ -102,8 +105,7 @@ def _held(
         if (labels == i).any()
     }
     named = probabilities.argmax(axis=1)
-    answered = (sets.sum(axis=1) == 1) & sets[np.arange(len(labels)), named]
-    answered &= probabilities.max(axis=1) >= trust.certainty
+    answered = np.array([answer.verdict == "answer" for answer in answers])
     right = named == labels
     return {
         "coverage": float(held.mean()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from safetensors.numpy import load_file
 
 from allsight.data.source import open_dataset
 from allsight.inference.export import imported_openvino
-from allsight.inference.parity import Agreement, compare
+from allsight.inference.parity import Agreement
 from allsight.inference.predictor import Predictor
 from allsight.inference.quantise import moved
 from allsight.inference.runtimes.openvino import FILES, OpenVino
-from allsight.models.bundle import MODEL_FILE, read_config, read_split
-from allsight.verbs.export import export
+from allsight.inference.runtimes.pytorch import PyTorch
+from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config, read_split, write_config
+from allsight.verbs.export import _Work, export
 from allsight.verbs.subjects import evenly
 from allsight.verbs.unseen import choose
 from tests.bundles import DATA, trained
@@ -95,40 +97,68 @@ def test_an_int8_graph_has_a_limit_of_its_own(rounded_bundle: Path) -> None:
     assert abs(refused[0] - refused[1]) <= 2
 
 
-def test_the_share_of_verdicts_is_that_of_the_two_predictors(rounded_bundle: Path) -> None:
-    config = read_config(rounded_bundle)
+def validation_images(folder: Path) -> list[np.ndarray[Any, Any]]:
+    """Those on which an export of 24 images is tried."""
     dataset = open_dataset(DATA)
-    seen = choose(config, read_split(rounded_bundle), dataset, part="validation").samples
-    images = [dataset.read(s) for s in evenly(seen, limit=24, seed=0)]
-    said = []
-    for runtime, precision in (("pytorch", "fp32"), ("openvino", "int8")):
-        predictor = Predictor.open(rounded_bundle, runtime=runtime, precision=precision)
-        predictor.trust = predictor.trust.model_copy(
-            update={"limits": {}}
-        )  # looks are the picture's, not the graph's
-        said.append([predictor.judged(image).verdict for image in images])
-    same = np.mean([one == other for one, other in zip(*said, strict=True)])
-    assert config.exports["openvino int8"]["verdicts"] == pytest.approx(float(same), abs=1e-5)
+    seen = choose(read_config(folder), read_split(folder), dataset, part="validation").samples
+    return [dataset.read(s) for s in evenly(seen, limit=24, seed=0)]
 
 
-@pytest.mark.parametrize(("wanted", "tries"), [(0.0, 1), (1.1, 3)])
-def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: float, tries: int
+def test_the_share_of_verdicts_is_that_of_the_two_predictors(
+    rounded_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only as long as that is cheap, and the best of those tried is kept."""
+    """With a limit that lies among the images, so that rounding takes some of them over it."""
+    folder = shutil.copytree(rounded_bundle, tmp_path / "bundle")
+    images = validation_images(folder)
+    exact = Predictor.open(folder, runtime="pytorch")
+    sure = [max(exact.judged(image).probabilities.values()) for image in images]
+    # Of what else could refer, nothing does: looks are the picture's and not the graph's.
+    alone = {"certainty": float(np.median(sure)), "thresholds": (0.5,) * len(exact.config.classes)}
+    trust = exact.trust.model_copy(update={**alone, "limits": {}, "distance_limit": 1e6})
+    config = exact.config.model_copy(update={"trust": trust.model_dump(mode="json")})
+    write_config(folder, config)
+    for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
+        monkeypatch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
+    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
+    made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
+    said = [
+        [predictor.judged(image).verdict for image in images]
+        for predictor in (
+            Predictor.open(folder, runtime="pytorch"),
+            Predictor.open(folder, runtime="openvino", precision="int8"),
+        )
+    ]
+    same = np.mean([one == other for one, other in zip(*said, strict=True)])
+    assert set(said[0]) == {"answer", "refer"}
+    assert same < 1
+    assert made.verdicts == pytest.approx(float(same))
+
+
+@pytest.mark.parametrize(("wanted", "tries", "kept"), [(0.4, 1, 0), (0.8, 2, 1), (1.1, 3, 1)])
+def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wanted: float, tries: int, kept: int
+) -> None:
+    """Only as long as that is cheap; and the best of those tried is what lies there in the end."""
     folder = shutil.copytree(bundle, tmp_path / "bundle")
     for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
         monkeypatch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
-    monkeypatch.setattr("allsight.verbs.export.SAME_VERDICTS", wanted)
-    shares: list[Agreement] = []
-
-    def counted(*sides: Any, **settings: Any) -> Agreement:
-        shares.append(compare(*sides, **settings))
-        return shares[-1]
-
-    monkeypatch.setattr("allsight.verbs.export.compare", counted)
+    monkeypatch.setattr("allsight.verbs.export.WANTED_VERDICTS", wanted)
     monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0, 1, 2, 5])
+    shares = iter([0.5, 0.9, 0.7, 0.99])
+    tried: list[Agreement] = []
+
+    def scripted(work: _Work, found: Agreement) -> tuple[Agreement, BundleConfig]:
+        tried.append(replace(found, verdicts=next(shares)))
+        return tried[-1], work.config
+
+    monkeypatch.setattr(_Work, "_with_verdicts", scripted)
     made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
-    assert len(shares) == 1 + tries  # one for fp32
-    assert made.spared is not None
-    assert made.spared <= 2
+    assert len(tried) == tries
+    assert made == tried[kept]
+    assert made.spared == kept
+    images = validation_images(folder)
+    logits = [
+        np.concatenate([runtime.open(folder, precision=precision).run(i[None]).logits for i in images])
+        for runtime, precision in ((PyTorch, "fp32"), (OpenVino, "int8"))
+    ]
+    assert np.abs(logits[0] - logits[1]).max() / logits[0].std() == pytest.approx(made.logits, rel=1e-3)

@@ -63,12 +63,6 @@ class Augmentation(BaseModel):
     jpeg: float = Field(default=0.25, ge=0, le=1)
     jpeg_least: int = Field(default=15, ge=1, le=95)
 
-    def turning_only(self) -> Augmentation:
-        """The same without anything that changes pixels."""
-        chances = dict.fromkeys(("hide_corner", "recolour", "grey", "blur", "shade", "dust", "jpeg"), 0.0)
-        strengths = dict.fromkeys(("zoom", "stain", "stain_shift", "gain", "noise"), 0.0)
-        return self.model_copy(update={**chances, **strengths})
-
 
 def augment(
     image: NDArray[np.uint8],
@@ -108,32 +102,31 @@ def augment(
     depth, direction = rng.random(2) * (settings.shade_most, 2 * np.pi)
     specks, quality = int(rng.integers(settings.dust_most + 1)), int(rng.integers(settings.jpeg_least, 96))
     fall = np.random.default_rng(rng.integers(2**63))
-    if rng.random() < settings.untouched:
-        settings = settings.turning_only()
 
-    if overlay is not None and hide < settings.hide_corner:
-        for box in overlay.mirrored():
-            image = effects.hide_box(image, box)
-    if settings.zoom:
-        image = effects.zoom(image, magnification)
-    if palette is not None and len(palette) and recolour < settings.recolour:
-        image = effects.recolour(image, palette[int(other * len(palette))])
-    if settings.stain or settings.stain_shift:
-        image = effects.jitter_stain(image, factors=factors, shifts=shifts)
-    if settings.gain:
-        image = effects.gain(image, gains)
-    if grey < settings.grey:
-        image = effects.grey(image)
-    if shade < settings.shade:
-        image = effects.shade(image, depth, direction=direction)
-    if dust < settings.dust:
-        image = effects.dust(image, specks, rng=fall)
-    if blur < settings.blur:
-        image = effects.blur(image, sigma)
-    if settings.noise:
-        image = effects.noise(image, deviation, rng=grain)
-    if jpeg < settings.jpeg:
-        image = effects.jpeg(image, quality)
+    if rng.random() >= settings.untouched:
+        if overlay is not None and hide < settings.hide_corner:
+            for box in overlay.mirrored():
+                image = effects.hide_box(image, box)
+        if settings.zoom:
+            image = effects.zoom(image, magnification)
+        if palette is not None and len(palette) and recolour < settings.recolour:
+            image = effects.recolour(image, palette[int(other * len(palette))])
+        if settings.stain or settings.stain_shift:
+            image = effects.jitter_stain(image, factors=factors, shifts=shifts)
+        if settings.gain:
+            image = effects.gain(image, gains)
+        if grey < settings.grey:
+            image = effects.grey(image)
+        if shade < settings.shade:
+            image = effects.shade(image, depth, direction=direction)
+        if dust < settings.dust:
+            image = effects.dust(image, specks, rng=fall)
+        if blur < settings.blur:
+            image = effects.blur(image, sigma)
+        if settings.noise:
+            image = effects.noise(image, deviation, rng=grain)
+        if jpeg < settings.jpeg:
+            image = effects.jpeg(image, quality)
     if flip < settings.flip:
         image = image[:, ::-1]
     if settings.turn:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _HEAD = {"MatMul", "Convolution"}
 _CONVOLUTIONS = {"Convolution", "GroupConvolution"}
+CHEAP = 4  # convolutions that cost little speed when they are spared
 
 
 def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 0) -> Any:
@@ -79,7 +80,7 @@ def moved(model: Any, by: NDArray[np.float32]) -> None:
 def sparing(model: Any) -> list[int]:
     """How many convolutions to spare, from the fastest graph to the most careful one."""
     n = len(convolutions(model))
-    return sorted({0, min(4, n), n // 16, n // 8, n // 4, n // 2})
+    return sorted({0, min(CHEAP, n), n // 16, n // 8, n // 4, n // 2})
 
 
 def convolutions(model: Any) -> list[str]:

@@ -220,10 +220,9 @@ def fit_trust(
 def least_certainty(probabilities: NDArray[np.float64]) -> float:
     """The probability of the class named below which `UNSURE` of the images lie, from probabilities (N, C).
 
-    The ⌊(N + 1) · `UNSURE`⌋-th smallest, so that of new images no larger share is expected below it; 0 for too few.
+    As for prediction sets: no larger share of new images is expected below it; 0 for too few images.
     """
-    rank = int((len(probabilities) + 1) * UNSURE + 1e-9)
-    return float(np.sort(probabilities.max(axis=1))[rank - 1]) if rank else 0.0
+    return 1 - _quantile(np.sort(1 - probabilities.max(axis=1)), 1 - UNSURE)
 
 
 def distance_limit(distances: NDArray[np.float32], groups: NDArray[np.str_] | None = None) -> float:

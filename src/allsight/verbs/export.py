@@ -17,6 +17,7 @@ from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.source import open_dataset
 from allsight.inference.gradient_graph import GRADIENT_FILE, GradientGraph
 from allsight.inference.parity import (
+    WANTED_VERDICTS,
     Agreement,
     GradientAgreement,
     compare,
@@ -54,8 +55,6 @@ if TYPE_CHECKING:
 TARGETS = ("onnx", "openvino")
 GRADIENT = "openvino gradient"  # the gradient graph's name beside those of the others
 _DIFFERENTIATED = 8  # images on which gradients are compared
-SAME_VERDICTS = 0.99  # share of verdicts that an int8 graph should not change
-CHEAP = 4  # convolutions that may be spared for the sake of verdicts
 _AVERAGED = 100  # images on which what rounding adds to a class is averaged
 
 
@@ -270,7 +269,7 @@ class _Work:
         One that often comes to another verdict is left for a more careful one, as long as that costs little.
         """
         from allsight.inference.export import write_graph
-        from allsight.inference.quantise import moved, quantised, sparing
+        from allsight.inference.quantise import CHEAP, moved, quantised, sparing
 
         few = self.material.calibration[:: -(-len(self.material.calibration) // _AVERAGED)]
 
@@ -284,7 +283,7 @@ class _Work:
         best: _Rounded | None = None
         choices = sparing(model)
         for tried, spared in enumerate(choices):
-            if best is not None and (best.verdicts >= SAME_VERDICTS or spared > CHEAP):
+            if best is not None and (best.verdicts >= WANTED_VERDICTS or spared > CHEAP):
                 break
             self.progress("int8", tried, len(choices))
             made = quantised(model, self.material.calibration, spared=spared)
@@ -297,9 +296,10 @@ class _Work:
             except DisagreementError as error:
                 refused = error
                 continue
-            found, config = self._with_verdicts(replace(found, spared=spared, moved=tuple(by.tolist())))
-            if best is None or _Rounded(made, found, config).verdicts > best.verdicts:
-                best = _Rounded(made, found, config)
+            found = replace(found, spared=spared, moved=tuple(by.tolist()))
+            rounded = _Rounded(made, *self._with_verdicts(found))
+            if best is None or rounded.verdicts > best.verdicts:
+                best = rounded
         if best is None:
             raise refused
         self.config = best.config
