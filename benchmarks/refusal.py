@@ -20,6 +20,7 @@ from allsight.core.errors import ImageError
 from allsight.data.images import image_paths, read_image
 from allsight.data.source import open_dataset
 from allsight.inference.predictor import Predictor
+from allsight.inference.trust import DOUBTS
 from allsight.models.bundle import bundle_folder, read_split
 from allsight.verbs.unseen import choose
 
@@ -83,7 +84,7 @@ def counted(predictor: Predictor, items: Iterable[Any], *, read: Callable[[Any],
             continue
         judged = answer.judgement
         kinds = {reason.partition(":")[0] for reason in judged.reasons}
-        doubts = {k for k in kinds if k.startswith(("cannot tell", "no class is", "not sure enough"))}
+        doubts = {k for k in kinds if k.startswith(DOUBTS)}
         n += 1
         refused += judged.verdict == "refer"
         foreign += bool(kinds - doubts)

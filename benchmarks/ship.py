@@ -1,9 +1,10 @@
-"""Make the model that ships out of a bundle trained on all of the data: int8 graph, no path of this machine, in place.
+"""Make the model that ships out of a bundle trained on all of the data: its graphs, no path of this machine, in place.
 
     python benchmarks/ship.py STUDY/bundles/efficientnet_lite0-tuned-field-s0-whole
 
-Run it where the bundle was trained: the int8 graph is calibrated on its training images and refused where it does not
-answer as PyTorch does on its validation images.
+Run it where the bundle was trained: the int8 graph is calibrated on its training images, and graphs are refused where
+they do not answer as PyTorch does on its validation images. The fp32 graph goes along for the few images whose verdict
+rounding could turn.
 """
 
 from __future__ import annotations
@@ -16,19 +17,17 @@ from tempfile import TemporaryDirectory
 from allsight.api import export
 from allsight.core import catalog
 from allsight.core.contracts import Dataset
-from allsight.core.files import write_text
-from allsight.inference.precision import INT8
 from allsight.inference.runtimes.openvino import FILES
 from allsight.models.bundle import (
     BUILTIN,
     CARD_FILE,
+    CONFIG_FILE,
     MODEL_FILE,
     SPLIT_FILE,
     bundle_folder,
     read_config,
     write_config,
 )
-from allsight.models.card import model_card
 
 
 def ship(bundle: Path) -> Path:
@@ -45,16 +44,11 @@ def ship(bundle: Path) -> Path:
         )
         write_config(copy, config.model_copy(update={"name": BUILTIN, "data": facts}))  # graphs carry it too
         export(copy, to=["openvino"], int8=True, data=source)
-        config = read_config(copy)
-        exports = {name: found for name, found in config.exports.items() if INT8 in name}
-        config = config.model_copy(update={"exports": exports})
-        graph = Path(FILES[INT8])
+        graphs = [Path(file).with_suffix(kind) for file in FILES.values() for kind in (".xml", ".bin")]
         shutil.rmtree(target, ignore_errors=True)
-        for file in (MODEL_FILE, SPLIT_FILE, "training.csv", graph, graph.with_suffix(".bin")):
+        for file in (MODEL_FILE, SPLIT_FILE, "training.csv", CONFIG_FILE, CARD_FILE, *graphs):
             (target / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(copy / file, target / file)
-        write_config(target, config)
-        write_text(target / CARD_FILE, model_card(config))
     return target
 
 

@@ -40,6 +40,8 @@ class Agreement:
         spared: how many convolutions of an int8 graph are fp32; None for other graphs.
         moved: what was added to each class of an int8 graph (C,); None for other graphs.
         verdicts: share of images for which an int8 graph comes to the same verdict; None where that was not asked.
+        asked_again: share of images whose verdict rounding could turn, so that the fp32 graph is asked; None likewise.
+        verdicts_served: as `verdicts`, when that is done.
     """
 
     n_images: int
@@ -51,6 +53,8 @@ class Agreement:
     spared: int | None = None
     moved: tuple[float, ...] | None = None
     verdicts: float | None = None
+    asked_again: float | None = None
+    verdicts_served: float | None = None
 
     @property
     def f1_loss(self) -> float:

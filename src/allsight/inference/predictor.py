@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
 import numpy as np
@@ -11,7 +12,10 @@ from allsight.core.errors import BundleError, ImageError
 from allsight.core.records import Outputs
 from allsight.data.appearance import Appearance, appearance
 from allsight.data.loading import in_order
+from allsight.inference.checks import objections
 from allsight.inference.choice import Served, open_runtime
+from allsight.inference.precision import FP32, INT8
+from allsight.inference.rounding import clearance, unsettled
 from allsight.inference.trust import Judgement, Space, Trust, in_precision, judge
 from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config
 
@@ -34,10 +38,10 @@ class Seen(NamedTuple):
 
 
 class Run(NamedTuple):
-    """What a network gives for one image (N = 1), and what the image looks like."""
+    """What a network gives for one image (N = 1), and the image."""
 
     outputs: Outputs
-    look: Appearance
+    seen: Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def _run_batch(runtime: Runtime, waiting: list[tuple[T, Seen]]) -> Iterator[tupl
     for i, (item, found) in enumerate(waiting):
         here = slice(i, i + 1)
         outputs = Outputs(logits[here], None if maps is None else maps[here], embedding[here])
-        yield item, Run(outputs, found.look)
+        yield item, Run(outputs, found)
 
 
 @final
@@ -152,14 +156,25 @@ class Predictor:
         config: what the bundle says of itself.
         trust: calibration and limits.
         space: where training images lie.
+        exact: opens the fp32 graph beside an int8 one, once, for verdicts that rounding could have turned; None where
+            there is no such graph.
     """
 
-    def __init__(self, served: Served, *, config: BundleConfig, trust: Trust, space: Space) -> None:
+    def __init__(
+        self,
+        served: Served,
+        *,
+        config: BundleConfig,
+        trust: Trust,
+        space: Space,
+        exact: Callable[[], Predictor] | None = None,
+    ) -> None:
         self.served = served
         self.runtime = served.runtime
         self.config = config
         self.trust = trust
         self.space = space
+        self._exact = exact and cache(exact)
 
     @classmethod
     def open(
@@ -190,24 +205,36 @@ class Predictor:
             )
         served = open_runtime(folder, runtime=runtime, precision=precision, threads=threads)
         trust = in_precision(Trust.model_validate(config.trust), served.precision)
-        return cls(served, config=config, trust=trust, space=load_space(folder))
+        exact: Callable[[], Predictor] | None = None
+        if served.precision == INT8 and FP32 in served.runtime.precisions(folder):
+            exact = partial(cls.open, folder, runtime=served.name, precision=FP32, threads=threads)
+        return cls(served, config=config, trust=trust, space=load_space(folder), exact=exact)
 
     def judged(self, image: NDArray[np.uint8]) -> Judgement:
         """The answer for one image, uint8 RGB (H, W, 3)."""
-        return self.judge(Run(self.runtime.run(image[None]), appearance(image)))
+        return self.judge(self._run(Seen(image, appearance(image))))
 
     def judge(self, run: Run) -> Judgement:
-        """The answer for one image's outputs."""
+        """The answer for one image's outputs; the fp32 graph's where rounding could have turned the verdict."""
         outputs = run.outputs
+        distances = self.space.distances(outputs.embedding)
         (found,) = judge(
             outputs.logits,
-            self.space.distances(outputs.embedding),
+            distances,
             trust=self.trust,
             classes=self.config.classes,
             suspicious=self.config.suspicious,
-            looks=[run.look],
+            looks=[run.seen.look],
         )
+        if self._exact and self.trust.rounding and not objections(run.seen.look, self.trust.limits):
+            clearances = clearance(outputs.logits, distances, trust=self.trust)
+            if unsettled(clearances, self.trust.rounding)[0]:
+                exact = self._exact()
+                return exact.judge(exact._run(run.seen))
         return found
+
+    def _run(self, seen: Seen) -> Run:
+        return Run(self.runtime.run(seen.image[None]), seen)
 
     def answers(
         self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16

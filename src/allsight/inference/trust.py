@@ -37,7 +37,23 @@ FEWEST_FOR_SETS = round(1 / MISSED) - 1  # images of a class; with fewer, no thr
 _LEVELS = np.linspace(1 - MISSED, 1, 21).tolist()  # of coverage by image
 UNSURE = 0.04  # share of all images whose class is named with too little certainty
 FALSE_REFUSALS = 0.01  # share of a new patient's or field's images that the distance alone may refuse
+_CANNOT_TELL, _NO_CLASS, _NOT_SURE = "cannot tell", "no class is likely enough", "not sure enough"
+DOUBTS = (_CANNOT_TELL, _NO_CLASS, _NOT_SURE)  # how reasons begin that say nothing against the picture itself
 DIRECTIONS = 2560  # of the embedding, at most: the foreign shows where training images vary least
+
+
+class Rounding(BaseModel):
+    """What an int8 graph changes of the figures that a verdict hangs on; see `allsight.inference.rounding`.
+
+    Attributes:
+        odds: of the log-odds of a class.
+        distance: of the logarithm of the distance.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    odds: float = Field(ge=0)
+    distance: float = Field(ge=0)
 
 
 class Trust(BaseModel):
@@ -49,6 +65,7 @@ class Trust(BaseModel):
         certainty: least p of the class that is named at which that is an answer; 0 asks for none.
         distance_limit: largest distance from the training images that is answered.
         distance_limit_int8: the same for embeddings of the int8 graph, which rounding takes further; None without one.
+        rounding: what else the int8 graph changes; None without one.
         limits: by figure of an image's appearance, the lowest and highest value that is answered.
         n_images: how many validation images it was fitted on.
     """
@@ -60,6 +77,7 @@ class Trust(BaseModel):
     certainty: float = Field(ge=0, le=1, default=0.0)
     distance_limit: float = Field(gt=0)
     distance_limit_int8: float | None = Field(gt=0, default=None)
+    rounding: Rounding | None = None
     limits: Limits = {}
     n_images: int
 
@@ -322,15 +340,13 @@ def _judge_one(
             f"unlike the training images: distance {distance:.1f}, limit {trust.distance_limit:.1f}"
         )
     if len(kept) > 1:
-        reasons.append(f"cannot tell {' from '.join(kept)}")
+        reasons.append(f"{_CANNOT_TELL} {' from '.join(kept)}")
     elif not kept:
-        reasons.append(f"no class is likely enough: {classes[top]} at {p[top]:.2f}")
+        reasons.append(f"{_NO_CLASS}: {classes[top]} at {p[top]:.2f}")
     elif kept[0] != classes[top]:  # a class has a threshold of its own, and may pass it with less
-        reasons.append(f"cannot tell {kept[0]} from {classes[top]}, which is likeliest at {p[top]:.2f}")
+        reasons.append(f"{_CANNOT_TELL} {kept[0]} from {classes[top]}, which is likeliest at {p[top]:.2f}")
     elif p[top] < trust.certainty:
-        reasons.append(
-            f"not sure enough: {classes[top]} at {p[top]:.3f}, at least {trust.certainty:.3f} needed"
-        )
+        reasons.append(f"{_NOT_SURE}: {classes[top]} at {p[top]:.3f}, at least {trust.certainty:.3f} needed")
     return Judgement(
         label=classes[top],
         probabilities={c: float(v) for c, v in zip(classes, p, strict=True)},

@@ -54,8 +54,8 @@ suspicious smear is sent for flow cytometry.
 - It knows the laboratory it was trained on. On another microscope, stain or scale its answers mean nothing until they
   have been measured there: `allsight evaluate BUNDLE DATA`.
 - Early, pre and pro are immunophenotypes that flow cytometry decides; morphology only hints at them.
-- Temperature, prediction sets and the distance limit were fitted on {(config.trust or {}).get("n_images", 0)}
-  validation images.
+- Temperature, prediction sets, the least certainty and the distance limit were fitted on
+  {(config.trust or {}).get("n_images", 0)} validation images.
 
 Measure it: `allsight evaluate BUNDLE {data.source if protocol.n_images.get("test") else "DATA"}`
 """
@@ -133,7 +133,8 @@ def _graphs(config: BundleConfig) -> str:
         return ""
     rows = "\n".join(
         f"| {name} | {facts['n_images']} | {facts['top1']:.2%} | {facts['logits']:.1e} | {_shown(facts['maps'])} "
-        f"| {_share(facts.get('verdicts'))} |"
+        f"| {_share(facts.get('verdicts'))} | {_share(facts.get('asked_again'))} "
+        f"| {_share(facts.get('verdicts_served'))} |"
         for name, facts in config.exports.items()
         if "top1" in facts
     )
@@ -145,10 +146,11 @@ def _graphs(config: BundleConfig) -> str:
     return f"""## Exported graphs
 
 Held against PyTorch on validation images; logits: largest difference in units of their standard deviation; maps: mean
-rank correlation.
+rank correlation; asked again: verdicts that rounding could have turned, so that the fp32 graph, where it is there, is
+asked.
 
-| graph | images | same class | logits | maps | same verdict |
-|---|---|---|---|---|---|
+| graph | images | same class | logits | maps | same verdict | asked again | same verdict then |
+|---|---|---|---|---|---|---|---|
 {rows}
 
 {slopes}"""

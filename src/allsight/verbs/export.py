@@ -26,10 +26,11 @@ from allsight.inference.parity import (
 )
 from allsight.inference.precision import FP32, INT8
 from allsight.inference.predictor import load_space
+from allsight.inference.rounding import clearance, fit_rounding, unsettled
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
-from allsight.inference.trust import Trust, distance_limit, in_precision, judge
+from allsight.inference.trust import Trust, distance_limit, in_precision
 from allsight.models.bundle import (
     CARD_FILE,
     ONNX_FILE,
@@ -307,9 +308,9 @@ class _Work:
         return best.agreement
 
     def _with_verdicts(self, found: Agreement) -> tuple[Agreement, BundleConfig]:
-        """What an int8 graph's answers come to, with the limit of distance that holds for it.
+        """What an int8 graph's answers come to, with what of the bundle's facts holds for it alone.
 
-        Rounding adds to distances, so that limit moves as that of the validation images does.
+        Rounding adds to distances, so their limit moves as that of the validation images does.
         """
         if self.config.trust is None:
             return found, self.config
@@ -324,14 +325,19 @@ class _Work:
         exact, rounded = (distance_limit(distances, self.material.groups) for _, distances in sides)
         trust = trust.model_copy(update={"distance_limit_int8": trust.distance_limit * rounded / exact})
         before, after = (
-            judge(*side, trust=in_precision(trust, precision), classes=self.config.classes, suspicious=())
+            clearance(*side, trust=in_precision(trust, precision))
             for side, precision in zip(sides, (FP32, INT8), strict=True)
         )
-        same = float(
-            np.mean([one.verdict == other.verdict for one, other in zip(before, after, strict=True)])
+        trust = trust.model_copy(update={"rounding": (rounding := fit_rounding(before, after))})
+        same = (before >= 0).all(axis=1) == (after >= 0).all(axis=1)
+        again = unsettled(after, rounding)
+        found = replace(
+            found,
+            verdicts=float(same.mean()),
+            asked_again=float(again.mean()),
+            verdicts_served=float((same | again).mean()),
         )
-        config = self.config.model_copy(update={"trust": trust.model_dump(mode="json")})
-        return replace(found, verdicts=same), config
+        return found, self.config.model_copy(update={"trust": trust.model_dump(mode="json")})
 
     def gradients(self, graphs: Path) -> GradientAgreement:
         """The gradient graph, on a few images: PyTorch takes its time."""

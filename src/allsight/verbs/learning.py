@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allsight.core.errors import UsageError
 from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.appearance import looks_of
@@ -132,18 +133,22 @@ def _untrained(plan: Plan, kind: type[Backbone], material: Material) -> Classifi
     import torch
 
     from allsight.models.classifier import Classifier
-    from allsight.models.weights import start
+    from allsight.models.weights import start, starting_head
 
+    classes = material.dataset.classes
     with torch.random.fork_rng():
         torch.manual_seed(plan.seed)
         network, preprocessing = start(kind, plan.weights, size=plan.size)
-        return Classifier(
+        classifier = Classifier(
             network,
-            n_classes=len(material.dataset.classes),
+            n_classes=len(classes),
             preprocessing=preprocessing,
             pooled=kind.pooled,
             dropout=0.0 if plan.freeze else plan.settings.dropout,
         )
+    if (head := starting_head(plan.weights, network, classes=classes)) is not None:
+        classifier.put_head(*(tensor.numpy() for tensor in head))
+    return classifier
 
 
 def _teacher(plan: Plan, material: Material) -> Teacher | None:
@@ -189,10 +194,20 @@ def _fit_head(
 
 
 def check_ancestors(plan: Plan, material: Material) -> None:
-    """Neither the teacher nor the bundle that training starts from may know what is held back."""
+    """Neither the teacher nor the bundle that training starts from may know what is held back.
+
+    Raises:
+        LeakError: one does.
+        UsageError: a frozen network would be no more than the bundle.
+    """
     from allsight.models.training.ancestry import assert_has_not_seen
 
     start_from = Path(plan.weights) if (Path(plan.weights) / CONFIG_FILE).is_file() else None
+    if plan.freeze and start_from and read_config(start_from).backbone != plan.backbone:
+        raise UsageError(
+            "A network that is grown from a smaller one knows no more than that one until it is trained.",
+            hint="Leave out --freeze.",
+        )
     for role, bundle in (("The teacher", plan.teacher), ("The starting point", start_from)):
         if bundle is not None:
             split = material.split

@@ -92,7 +92,8 @@ def train(
         out: folder of the bundle.
         backbone: a network of the catalog.
         weights: "imagenet", "packaged", "none", a bundle or a .safetensors file. By default "packaged" where
-            a package carries them, else "imagenet".
+            a package carries them, else "imagenet". A bundle of the same classes gives its head, too; from one of a
+            smaller EfficientNet a larger one is grown.
         freeze: fit only the linear head, on features computed once and cached; minutes on two cores.
         split: "patient", "field" or "random"; by default the most honest that the data supports. "stated" takes
             the parts that a manifest names, after the same checks.

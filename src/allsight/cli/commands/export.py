@@ -52,7 +52,12 @@ def _table(made: Exported) -> str:
     lines = [f"beside PyTorch on {next(iter(made.agreements.values())).n_images} validation images:"]
     for name, found in made.agreements.items():
         maps = "" if found.maps is None else f", rank correlation of maps {found.maps:.4f}"
-        verdicts = "" if found.verdicts is None else f", same verdict {found.verdicts:.1%}"
+        verdicts = ""
+        if found.verdicts is not None:
+            verdicts = (
+                f", same verdict {found.verdicts:.1%}, and {found.verdicts_served:.1%} with fp32 asked again for the "
+                f"{found.asked_again:.1%} that rounding could turn"
+            )
         lines.append(
             f"  {name:<14} same class {found.top1:.2%}, logits within {found.logits:.1e} of their spread"
             f"{maps}{verdicts}, {made.megabytes[name]:.1f} MB"
