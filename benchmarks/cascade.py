@@ -2,10 +2,11 @@
 
     python benchmarks/cascade.py CASCADE --data DATA [--backbones alexnet,...] [--images 60] [--rounds 3] [--json]
 
-The cascade's two networks as they are served, the large one only where the small one is not sure; the others with
-random weights, which are as fast as any, for 224 pixels, without maps, in every runtime and precision. One thread,
-processor time; each goes over all of the images, as `predict` does, and then the next, round by round. The fastest
-graph of each network counts; the ratio to it is the median over the rounds of the ratio within a round.
+The cascade's two networks as they are served: the small one a second time, in fp32, where rounding could have turned
+its verdict, and the large one only where the small one is not sure. The others have random weights, which are as fast
+as any, for 224 pixels, without maps, in every runtime and precision. One thread, processor time; each goes over all of
+the images, as `predict` does, and then the next, round by round. The fastest graph of each network counts; the ratio to
+it is the median over the rounds of the ratio within a round.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from allsight.core.torchvision_ops import ensure
 from allsight.inference.cascade import Cascade, believed_share
 from allsight.inference.choice import open_runtime
 from allsight.inference.precision import FP32, INT8
+from allsight.inference.rounding import clearance, unsettled
 from allsight.models.bundle import bundle_folder, read_config
 from allsight.verbs.benchmark import PAPER
 from allsight.verbs.timed_graphs import PLAIN, Graph, subjects_of
@@ -74,6 +76,7 @@ def main() -> None:
     found: dict[str, Any] = {
         "images": len(images),
         "sizes": sorted({image.shape[:2] for image in images}),
+        "again_share": cascade.n_again / len(images) / given.rounds,
         "large_share": cascade.n_large / len(images) / given.rounds,
         "milliseconds": {name: float(np.median(taken)) for name, taken in rounds.items()},
         "rounds": rounds,
@@ -83,20 +86,27 @@ def main() -> None:
 
 
 class OneThread:
-    """A cascade's two runtimes with a thread each, asked as the cascade asks them."""
+    """A cascade's graphs with a thread each, asked as the cascade asks them."""
 
     def __init__(self, folder: Path) -> None:
         whole = Cascade.open(folder)
         recorded = read_config(folder).cascade
         assert recorded is not None  # or the cascade would not have opened
-        places = (folder, (folder / recorded.large).resolve())
-        self.threshold, self.temperature = whole.threshold, whole.small.trust.temperature
-        self.small, self.large = (open_runtime(place, threads=1).runtime for place in places)
-        self.n_large = 0
+        self.threshold, self.small = whole.threshold, whole.small
+        place = (folder / recorded.large).resolve()
+        self.graph, self.large = (open_runtime(where, threads=1).runtime for where in (folder, place))
+        self.exact = open_runtime(folder, precision=FP32, threads=1).runtime
+        self.n_again, self.n_large = 0, 0
 
     def run(self, image: Image) -> None:
-        """One image through the small network and, where it is not sure, the large one."""
-        if believed_share(self.small.run(image).logits, temperature=self.temperature)[0] < self.threshold:
+        """One image through the small network and, where they are needed, the others."""
+        outputs, trust = self.graph.run(image), self.small.trust
+        if self.small.served.precision == INT8 and trust.rounding is not None:
+            clearances = clearance(outputs.logits, self.small.space.distances(outputs.embedding), trust=trust)
+            if unsettled(clearances, trust.rounding)[0]:
+                outputs = self.exact.run(image)
+                self.n_again += 1
+        if believed_share(outputs.logits, temperature=trust.temperature)[0] < self.threshold:
             self.large.run(image)
             self.n_large += 1
 
@@ -118,7 +128,7 @@ def told(found: dict[str, Any]) -> str:
     """Lines for a person."""
     lines = [
         f"cascade {found['milliseconds']['cascade']:.2f} ms an image; the large network answers "
-        f"{found['large_share']:.1%} of {found['images']} images"
+        f"{found['large_share']:.1%} of {found['images']} images, the small one in fp32 {found['again_share']:.1%}"
     ]
     for network, (ratio, graph) in found["ratios"].items():
         taken = found["milliseconds"][f"{network} {graph}"]

@@ -24,7 +24,10 @@ def train(
         str | None, typer.Option(help="Network, such as efficientnet-b7. [efficientnet-lite0]")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="imagenet, packaged, none, a bundle or a .safetensors file.")
+        str | None,
+        typer.Option(
+            help="imagenet, packaged, none, a bundle (a smaller EfficientNet is grown) or a .safetensors file."
+        ),
     ] = None,
     freeze: Annotated[
         bool | None, typer.Option("--freeze/--no-freeze", help="Fit only the head, on cached features.")
