@@ -22,7 +22,7 @@ from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config, read_s
 from allsight.verbs.export import _Work, export
 from allsight.verbs.subjects import evenly
 from allsight.verbs.unseen import choose
-from tests.bundles import DATA, trained
+from tests.bundles import DATA, open_gate, trained
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,7 @@ def test_moving_adds_to_logits_and_maps_only(bundle: Path) -> None:
 @pytest.fixture(scope="module")
 def rounded_bundle(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = shutil.copytree(bundle, tmp_path_factory.mktemp("rounded") / "bundle")
-    with pytest.MonkeyPatch.context() as patch:  # a model of 120 images is not sure
-        for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
-            patch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
-        patch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
+    with open_gate():
         export(folder, to=["openvino"], int8=True, images=24)
     return folder
 
@@ -121,9 +118,7 @@ def validation_images(folder: Path) -> list[np.ndarray[Any, Any]]:
     return [dataset.read(s) for s in evenly(seen, limit=24, seed=0)]
 
 
-def test_the_share_of_verdicts_is_that_of_the_two_predictors(
-    rounded_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_share_of_verdicts_is_that_of_the_two_predictors(rounded_bundle: Path, tmp_path: Path) -> None:
     """With a limit that lies where rounding takes an image over it."""
     folder = shutil.copytree(rounded_bundle, tmp_path / "bundle")
     images = validation_images(folder)
@@ -143,10 +138,8 @@ def test_the_share_of_verdicts_is_that_of_the_two_predictors(
     trust = exact.trust.model_copy(update={**limits, "limits": {}, "distance_limit": 1e6})
     config = exact.config.model_copy(update={"trust": trust.model_dump(mode="json")})
     write_config(folder, config)
-    for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
-        monkeypatch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
-    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
-    made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
+    with open_gate():
+        made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
     said = [
         [predictor.judged(image).verdict for image in images]
         for predictor in (
@@ -172,10 +165,7 @@ def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
 ) -> None:
     """Only as long as that is cheap; and the best of those tried is what lies there in the end."""
     folder = shutil.copytree(bundle, tmp_path / "bundle")
-    for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
-        monkeypatch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
     monkeypatch.setattr("allsight.verbs.export.WANTED_VERDICTS", wanted)
-    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0, 1, 2, 5])
     shares = iter([0.5, 0.9, 0.7, 0.99])
     tried: list[Agreement] = []
 
@@ -184,7 +174,8 @@ def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
         return tried[-1], work.config
 
     monkeypatch.setattr(_Work, "_with_verdicts", scripted)
-    made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
+    with open_gate(spared=(0, 1, 2, 5)):
+        made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
     assert len(tried) == tries
     assert made == tried[kept]
     assert made.spared == kept

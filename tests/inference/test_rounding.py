@@ -18,7 +18,7 @@ from allsight.inference.runtimes.openvino import FILES
 from allsight.inference.trust import Rounding, Trust, judge
 from allsight.models.bundle import read_config, write_config
 from allsight.verbs.export import export
-from tests.bundles import DATA, trained
+from tests.bundles import DATA, open_gate, trained
 
 CLASSES = ("Benign", "Early", "Pre", "Pro")
 
@@ -94,10 +94,7 @@ EVERYTHING, NOTHING = Rounding(odds=1e9, distance=1e9), Rounding(odds=0.0, dista
 @pytest.fixture(scope="module")
 def rounded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = trained(tmp_path_factory.mktemp("rounding") / "bundle")
-    with pytest.MonkeyPatch.context() as patch:  # a model of 120 images is not sure
-        for gate, open_to_all in (("LEAST_TOP1", 0.0), ("LEAST_MAPS", -1.0), ("LARGEST_LOSS", 1.0)):
-            patch.setattr(f"allsight.inference.parity.{gate}", open_to_all)
-        patch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
+    with open_gate():
         export(folder, to=["openvino"], int8=True, images=24)
     return folder
 
