@@ -3,12 +3,11 @@
 Weights and activations become 8-bit integers (Jacob et al., "Quantization and training of neural networks for efficient
 integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them. The head stays as
 it is: it costs nothing, and logits and maps come out of it; there, what rounding adds to a class on average is undone.
-So may the first convolutions: fields of one laboratory look alike, and what little tells them apart is lost first where
-pixels are rounded. Sparing them is a search of a few steps, where ranking every layer by its own cost takes minutes for
-a small network and hours for a large one.
+So may the first convolutions, where a network answers otherwise than in fp32. Sparing them is a search of a few steps,
+where ranking every layer by its own cost takes minutes for a small network and hours for a large one.
 
 Weights take seven of the eight bits. Processors without VNNI add two products in 16 bits, where those of eight bits
-overflow, and an image in fifty then gets logits of another size; with seven they fit, and every processor computes the
+overflow, and now and then an image gets logits of another size; with seven they fit, and every processor computes the
 same.
 """
 
