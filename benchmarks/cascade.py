@@ -23,10 +23,11 @@ from transparency import chosen
 
 from allsight.core.errors import AllsightError
 from allsight.core.torchvision_ops import ensure
-from allsight.inference.cascade import Cascade, believed_share
+from allsight.data.appearance import appearance
+from allsight.inference.cascade import Cascade
 from allsight.inference.choice import open_runtime
 from allsight.inference.precision import FP32, INT8
-from allsight.inference.rounding import clearance, unsettled
+from allsight.inference.predictor import Predictor, Run, Seen
 from allsight.models.bundle import bundle_folder, read_config
 from allsight.verbs.benchmark import PAPER
 from allsight.verbs.timed_graphs import PLAIN, Graph, subjects_of
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from allsight.core.contracts import Runtime
+    from allsight.inference.trust import Judgement
 
     Image = NDArray[np.uint8]
 
@@ -56,27 +60,27 @@ def main() -> None:
     ensure()
     folder = bundle_folder(given.cascade)
     images = chosen(folder, given.data, first=0, count=given.images, of=given.images)
+    seen = [Seen(image, appearance(image)) for image in images]  # `predict` looks on the threads that read
     cascade = OneThread(folder)
-    asked: dict[str, Callable[[Image], Any]] = {"cascade": cascade.run}
+    asked: dict[str, Callable[[Seen], Any]] = {"cascade": cascade.run}
     for subject in subjects_of(given.backbones.split(","), (), size=224, outputs=(PLAIN,)):
         for runtime, precision in GRAPHS:
             Graph(subject, runtime, precision).make()
             opened = open_runtime(subject.folder, runtime=runtime, precision=precision, threads=1)
-            asked[f"{subject.name} {runtime} {precision}"] = opened.runtime.run
+            asked[f"{subject.name} {runtime} {precision}"] = bare(opened.runtime)
     for run in asked.values():
-        run(images[0][None])
+        run(seen[0])
     cascade.n_large = 0
     rounds: dict[str, list[float]] = {name: [] for name in asked}
     for _ in range(given.rounds):
         for name, run in asked.items():
             started = time.process_time()
-            for image in images:
-                run(image[None])
+            for one in seen:
+                run(one)
             rounds[name].append(1000 * (time.process_time() - started) / len(images))
     found: dict[str, Any] = {
         "images": len(images),
         "sizes": sorted({image.shape[:2] for image in images}),
-        "again_share": cascade.n_again / len(images) / given.rounds,
         "large_share": cascade.n_large / len(images) / given.rounds,
         "milliseconds": {name: float(np.median(taken)) for name, taken in rounds.items()},
         "rounds": rounds,
@@ -85,30 +89,35 @@ def main() -> None:
     print(json.dumps(found, indent=1) if given.json else told(found))
 
 
+def bare(runtime: Runtime) -> Callable[[Seen], Any]:
+    """A graph alone."""
+    return lambda seen: runtime.run(seen.image[None])
+
+
 class OneThread:
-    """A cascade's graphs with a thread each, asked as the cascade asks them."""
+    """A cascade's two networks with a thread each, asked as the cascade asks them: second looks included."""
 
     def __init__(self, folder: Path) -> None:
         whole = Cascade.open(folder)
         recorded = read_config(folder).cascade
         assert recorded is not None  # or the cascade would not have opened
-        self.threshold, self.small = whole.threshold, whole.small
-        place = (folder / recorded.large).resolve()
-        self.graph, self.large = (open_runtime(where, threads=1).runtime for where in (folder, place))
-        self.exact = open_runtime(folder, precision=FP32, threads=1).runtime
-        self.n_again, self.n_large = 0, 0
+        self.threshold = whole.threshold
+        self.small, self.large = (
+            Predictor.open(place, runtime=None, threads=1)
+            for place in (folder, (folder / recorded.large).resolve())
+        )
+        self.n_large = 0
 
-    def run(self, image: Image) -> None:
-        """One image through the small network and, where they are needed, the others."""
-        outputs, trust = self.graph.run(image), self.small.trust
-        if self.small.served.precision == INT8 and trust.rounding is not None:
-            clearances = clearance(outputs.logits, self.small.space.distances(outputs.embedding), trust=trust)
-            if unsettled(clearances, trust.rounding)[0]:
-                outputs = self.exact.run(image)
-                self.n_again += 1
-        if believed_share(outputs.logits, temperature=trust.temperature)[0] < self.threshold:
-            self.large.run(image)
+    def run(self, seen: Seen) -> None:
+        """One image through the small network and, where it is not sure, the large one."""
+        if max(judged(self.small, seen).probabilities.values()) < self.threshold:
+            judged(self.large, seen)
             self.n_large += 1
+
+
+def judged(predictor: Predictor, seen: Seen) -> Judgement:
+    """What a network says of an image whose looks are known."""
+    return predictor.judge(Run(predictor.runtime.run(seen.image[None]), seen))
 
 
 def ratios(rounds: dict[str, list[float]]) -> dict[str, tuple[float, str]]:
@@ -128,7 +137,7 @@ def told(found: dict[str, Any]) -> str:
     """Lines for a person."""
     lines = [
         f"cascade {found['milliseconds']['cascade']:.2f} ms an image; the large network answers "
-        f"{found['large_share']:.1%} of {found['images']} images, the small one in fp32 {found['again_share']:.1%}"
+        f"{found['large_share']:.1%} of {found['images']} images"
     ]
     for network, (ratio, graph) in found["ratios"].items():
         taken = found["milliseconds"][f"{network} {graph}"]

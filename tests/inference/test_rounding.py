@@ -51,6 +51,31 @@ def test_the_first_column_is_in_log_odds_and_the_second_in_logarithms_of_distanc
     np.testing.assert_allclose(found, [[2 - np.log(9), 1.0]], rtol=1e-6)
 
 
+def test_a_tie_is_a_limit_too() -> None:
+    """A class that passes its own threshold is no answer while another is likelier."""
+    trust = Trust(temperature=1.0, thresholds=(0.9, 0.1), certainty=0.0, distance_limit=2.0, n_images=10)
+    logits = np.array([[0.001, 0.0], [-0.001, 0.0]], np.float32)
+    distances = np.ones(2, np.float32)
+    said = judge(logits, distances, trust=trust, classes=("a", "b"), suspicious=())
+    assert [one.verdict for one in said] == ["answer", "refer"]
+    found = clearance(logits, distances, trust=trust)
+    np.testing.assert_allclose(found[:, 0], [0.002, -0.002], atol=1e-6)
+    assert unsettled(found, Rounding(odds=0.01, distance=0.01)).all()
+
+
+def test_limits_that_only_a_probability_of_one_passes() -> None:
+    sure, less = np.array([[80.0, 0.0]], np.float32), np.array([[9.0, 0.0]], np.float32)
+    trust = Trust(temperature=1.0, thresholds=(0.0, 0.0), certainty=1.0, distance_limit=2.0, n_images=10)
+    for logits, verdict in ((sure, "answer"), (less, "refer")):
+        (said,) = judge(logits, np.ones(1, np.float32), trust=trust, classes=("a", "b"), suspicious=())
+        assert said.verdict == verdict
+        assert bool((clearance(logits, np.ones(1, np.float32), trust=trust) >= 0).all()) == (
+            verdict == "answer"
+        )
+    alone = trust.model_copy(update={"thresholds": (0.5,), "certainty": 0.5})
+    assert clearance(sure[:, :1], np.ones(1, np.float32), trust=alone)[0, 0] == np.inf
+
+
 def test_odds_of_a_class_that_is_all_but_sure_are_exact() -> None:
     trust = Trust(temperature=1.0, thresholds=(0.5, 0.5), certainty=0.5, distance_limit=1.0, n_images=10)
     found = clearance(np.array([[900.0, 0.0]], np.float32), np.array([1.0], np.float32), trust=trust)

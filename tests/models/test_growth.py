@@ -14,10 +14,12 @@ from allsight.core.contracts import Backbone
 from allsight.core.errors import UsageError, WeightsError
 from allsight.core.network import Network
 from allsight.data.source import open_dataset
+from allsight.data.transforms import Augmentation
 from allsight.models.bundle import bundle_folder, load_classifier
 from allsight.models.classifier import Classifier
 from allsight.models.growth import can_grow, grow, grown_head, steepness
 from allsight.models.networks import begun_as_identity, without_weights
+from allsight.models.training.settings import FineTuning
 from allsight.models.weights import start, starting_head
 from allsight.verbs.train import train
 from tests.bundles import DATA, trained
@@ -146,13 +148,22 @@ def test_a_bundle_of_a_network_that_is_no_smaller_form_is_named(bundle: Path) ->
         start(catalog.load(Backbone, "resnet50"), str(bundle), size=128)
 
 
-def test_a_grown_network_is_trained(bundle: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="until it is trained"):
-        train(
-            DATA,
-            out=tmp_path / "b",
-            backbone="efficientnet-lite1",
-            weights=str(bundle),
-            freeze=True,
-            size=128,
-        )
+def test_a_grown_network_must_be_trained(bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="must be trained"):
+        train(DATA, out=tmp_path / "b", backbone="efficientnet-lite1", weights=str(bundle), freeze=True)
+
+
+def test_training_goes_on_where_the_small_one_was(bundle: Path, tmp_path: Path) -> None:
+    """With its head and at its size; with hardly any learning only the normalisations' statistics move.
+
+    A network with a head that was drawn has nothing in common with it: 0.07.
+    """
+    settings = FineTuning(epochs=1, learning_rate=1e-9, augmentation=Augmentation(untouched=1.0))
+    out = tmp_path / "larger"
+    made = train(DATA, out=out, backbone="efficientnet-lite1", weights=str(bundle), settings=settings)
+    assert made.config.preprocessing.size == 128
+    dataset = open_dataset(DATA)
+    images = torch.from_numpy(np.stack([dataset.read(s) for s in dataset.samples[:32]]))
+    with torch.no_grad():
+        small, large = (load_classifier(folder)[0](images).logits for folder in (bundle, out))
+    assert float(torch.corrcoef(torch.stack([small.ravel(), large.ravel()]))[0, 1]) > 0.5

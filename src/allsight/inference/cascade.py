@@ -13,7 +13,6 @@ import numpy as np
 
 from allsight.core.errors import BundleError, DataError, ImageError
 from allsight.inference.predictor import Answer, Predictor, Seen, readable, run_seen
-from allsight.inference.trust import softmax
 from allsight.models.bundle import read_config
 
 if TYPE_CHECKING:
@@ -154,8 +153,3 @@ def open_answering(
     """
     kind = Predictor if read_config(folder).cascade is None else Cascade
     return kind.open(folder, runtime=runtime, precision=precision)
-
-
-def believed_share(logits: NDArray[np.float32], *, temperature: float) -> NDArray[np.float64]:
-    """(n,): calibrated probability of the class named, from logits (n, C)."""
-    return softmax(logits, temperature).max(axis=1)  # type: ignore[no-any-return]

@@ -41,7 +41,7 @@ class Agreement:
         moved: what was added to each class of an int8 graph (C,); None for other graphs.
         verdicts: share of images for which an int8 graph comes to the same verdict; None where that was not asked.
         asked_again: share of images whose verdict rounding could turn, so that the fp32 graph is asked; None likewise.
-        verdicts_served: as `verdicts`, when that is done.
+        verdicts_served: as `verdicts`, when that is done; on the images that say what rounding changes.
     """
 
     n_images: int

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 COVERED = 0.9  # share of the changes near a limit that are taken into account
 _NEAR = 3.0, 1.0  # which those are: within a factor of e³ of the odds, of e of the distance
+_SUREST = float(-np.log(np.finfo(np.float64).epsneg))  # log-odds from which on a probability is 1
 _FEWEST = 20  # of them; with fewer, all changes count
 
 
@@ -28,8 +29,8 @@ def clearance(
     """How far each image is from another verdict by (N, 2) what its class and what its distance say.
 
     Where both are at least 0 the verdict is "answer", as `judge` has it for images whose looks nobody minds; else
-    "refer". The first is in log-odds: the class named passes its threshold and the least certainty, and the other
-    classes miss theirs. The second is the logarithm of the limit over the distance.
+    "refer". The first is in log-odds: the class named passes its threshold and the least certainty, the other classes
+    miss theirs, and it is the likeliest. The second is the logarithm of the limit over the distance.
 
     Args:
         logits: (N, C).
@@ -37,13 +38,14 @@ def clearance(
         trust: whose limits.
     """
     odds = _log_odds(logits.astype(np.float64) / trust.temperature)
-    rows, top = np.arange(len(odds)), odds.argmax(axis=1)
-    with np.errstate(divide="ignore"):  # a limit of 0 or 1 is infinitely far
+    own = np.eye(odds.shape[1], dtype=np.bool_)
+    with np.errstate(divide="ignore"):  # a threshold of 1 excludes nothing: that limit is infinitely far
         limits = np.log1p(-np.array(trust.thresholds)) - np.log(np.array(trust.thresholds))
         least = np.log(trust.certainty) - np.log1p(-trust.certainty)
-    by_class = limits - odds
-    by_class[rows, top] *= -1
-    named = np.minimum(by_class.min(axis=1), odds[rows, top] - least)
+    passes = odds - np.minimum(limits, _SUREST)
+    others = np.where(own, np.inf, -passes[:, None]).min(axis=2)
+    rival = np.where(own, -np.inf, odds[:, None]).max(axis=2)
+    named = np.minimum.reduce([passes, others, odds - min(float(least), _SUREST), odds - rival]).max(axis=1)
     near = np.log(trust.distance_limit) - np.log(np.maximum(distances.astype(np.float64), 1e-12))
     return np.stack([named, near], axis=1)
 
@@ -68,7 +70,9 @@ def unsettled(clearances: NDArray[np.float64], rounding: Rounding) -> NDArray[np
 
 
 def _log_odds(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    """log p / (1 - p) of each class, (N, C), exact where p is all but 1."""
+    """log p / (1 - p) of each class, (N, C), exact where p is all but 1; infinite where there is one class only."""
+    if logits.shape[1] == 1:
+        return np.full(logits.shape, np.inf)
     shifted = logits - logits.max(axis=1, keepdims=True)
     others = np.repeat(shifted[:, None], shifted.shape[1], axis=1)  # (N, C, C)
     own = np.arange(shifted.shape[1])

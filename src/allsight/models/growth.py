@@ -47,6 +47,9 @@ def can_grow(small: Network, large: Network) -> bool:
 def grow(small: Network, large: Network) -> None:
     """Give the large network weights with which it does what the small one does.
 
+    Exactly, but for a sum's last digits, where activations are of one kind; from ReLU6 to SiLU near it, once the
+    normalisations have seen images. Copies are made uneven by torch's global generator.
+
     Args:
         small: a trained EfficientNet, with or without squeeze-and-excitation.
         large: one as `begun_as_identity` leaves it, at least as wide and deep; changed in place.

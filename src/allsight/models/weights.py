@@ -41,7 +41,8 @@ def start(
     Args:
         backbone: which network.
         weights: "imagenet", "packaged", "none", or the path of a bundle or a .safetensors file.
-        size: side of the square input; by default the size the network was published with.
+        size: side of the square input; by default the size the network was published with, and where it is grown from
+            a smaller one the size that one learned at.
 
     Raises:
         WeightsError: not to be had, or made for another network.
@@ -59,7 +60,7 @@ def start(
         return _imagenet(backbone, network, side)
     if weights == "packaged":
         return _packaged(backbone, network, side)
-    return _from_file(Path(weights), backbone, network, side)
+    return _from_file(Path(weights), backbone, network, size)
 
 
 def starting_head(weights: str, network: Network, *, classes: Sequence[str]) -> tuple[Tensor, Tensor] | None:
@@ -169,19 +170,20 @@ def _packaged(backbone: type[Backbone], network: Network, side: int) -> tuple[Ne
 
 
 def _from_file(
-    path: Path, backbone: type[Backbone], network: Network, side: int
+    path: Path, backbone: type[Backbone], network: Network, size: int | None
 ) -> tuple[Network, Preprocessing]:
     if path.suffix.lower() in PICKLES:
         raise UnsafeFileError(
             f"{path} is a pickle-like file, which can run code when loaded.",
             hint="Convert it to .safetensors where you trust it, or give a bundle folder.",
         )
-    facts = Preprocessing(size=side)
+    facts = Preprocessing(size=size or backbone.published_size)
     if path.is_dir():
         from allsight.models.bundle import MODEL_FILE, read_config
 
         config = read_config(path)
-        facts = config.preprocessing.model_copy(update={"size": side})
+        learned = config.preprocessing
+        facts = learned.model_copy(update={"size": facts.size})
         path = path / MODEL_FILE
         kind = catalog.load(Backbone, config.backbone)
         if kind is not backbone:
@@ -193,7 +195,7 @@ def _from_file(
                 )
             grown = begun_as_identity(backbone.build())
             grow(_filled(path, small), grown)
-            return grown, facts
+            return grown, learned.model_copy(update={"size": size or learned.size})
     return _filled(path, network), facts
 
 

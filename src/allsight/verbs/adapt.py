@@ -288,7 +288,9 @@ def _fit(
             tried[held_back] = new.embeddings[held_back] @ head.weight.T + head.bias
     around = _wider(space, new.embeddings, named)
     limit = max(old.distance_limit, distance_limit(distances, new.groups))
-    wider = old.model_copy(update={"limits": limits, "distance_limit": limit, "distance_limit_int8": None})
+    wider = old.model_copy(
+        update={"limits": limits, "distance_limit": limit, "distance_limit_int8": None, "rounding": None}
+    )
     if new.labels is None:
         note = "No image has a label: limits were fitted, head and calibration were not, and nothing could be measured."
         return _Fitted(None, around, wider, Brought({}, {}, {}), (note,))

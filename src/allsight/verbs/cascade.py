@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allsight.core.errors import DataError, UsageError
+from allsight.core.errors import DataError, ImageError, UsageError
 from allsight.core.files import write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.source import open_dataset
-from allsight.inference.cascade import believed_share, fit_threshold
-from allsight.inference.parity import outputs_of
+from allsight.inference.cascade import fit_threshold
 from allsight.inference.predictor import Predictor
 from allsight.models.bundle import (
     CARD_FILE,
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from allsight.core.contracts import Dataset
     from allsight.core.records import Sample
+    from allsight.inference.trust import Judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +91,13 @@ def cascade(
         )
     dataset = open_dataset(data or config.data.source)
     samples = _unseen(folder, place, first, dataset, progress=progress)
-    images = [dataset.read(sample) for sample in samples]
     labels = np.array([config.classes.index(str(sample.label)) for sample in samples])
-    logits, others = (
-        np.concatenate(
-            [o.logits for o in outputs_of(p.runtime, images, progress=progress, told=p.config.name)]
-        )
-        for p in (first, second)
+    mine, theirs = (_judged(p, dataset, samples, progress=progress) for p in (first, second))
+    small_named, large_named = (
+        np.array([config.classes.index(found.label) for found in side]) for side in (mine, theirs)
     )
-    found = fit_threshold(
-        believed_share(logits, temperature=first.trust.temperature),
-        logits.argmax(axis=1),
-        others.argmax(axis=1),
-        labels,
-    )
+    sure = np.array([found.probabilities[found.label] for found in mine])
+    found = fit_threshold(sure, small_named, large_named, labels)
     facts = CascadeFacts(
         large=os.path.relpath(place.resolve(), folder.resolve()),
         threshold=found.value,
@@ -117,6 +110,23 @@ def cascade(
     write_config(folder, config)
     write_text(folder / CARD_FILE, model_card(config))
     return Joined(folder, facts)
+
+
+def _judged(
+    predictor: Predictor, dataset: Dataset, samples: Sequence[Sample], *, progress: Progress
+) -> list[Judgement]:
+    """Answers as they are served.
+
+    Raises:
+        ImageError: an image cannot be read.
+    """
+    found = []
+    for done, (_, answer) in enumerate(predictor.answers(samples, read=dataset.read), start=1):
+        if isinstance(answer, ImageError):
+            raise answer
+        found.append(answer.judgement)
+        progress(predictor.config.name, done, len(samples))
+    return found
 
 
 def _unseen(

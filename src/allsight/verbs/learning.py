@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from allsight.core.errors import UsageError
 from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.appearance import looks_of
@@ -198,16 +197,10 @@ def check_ancestors(plan: Plan, material: Material) -> None:
 
     Raises:
         LeakError: one does.
-        UsageError: a frozen network would be no more than the bundle.
     """
     from allsight.models.training.ancestry import assert_has_not_seen
 
     start_from = Path(plan.weights) if (Path(plan.weights) / CONFIG_FILE).is_file() else None
-    if plan.freeze and start_from and read_config(start_from).backbone != plan.backbone:
-        raise UsageError(
-            "A network that is grown from a smaller one knows no more than that one until it is trained.",
-            hint="Leave out --freeze.",
-        )
     for role, bundle in (("The teacher", plan.teacher), ("The starting point", start_from)):
         if bundle is not None:
             split = material.split

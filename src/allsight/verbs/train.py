@@ -102,7 +102,7 @@ def train(
         fold: which one.
         hold_out: the source's own parts that are the test instead of a fold, such as ("prelim_test",).
         whole: no test part: for a model that is to be used, after other folds have said how good it is.
-        size: side of the network's input in pixels; by default as published.
+        size: side of the network's input in pixels; by default as published, and grown from a bundle as the bundle has.
         teacher: folder of a bundle whose soft answers are learned from beside the labels; it must not have learned
             from what this training holds back. Not with `freeze`.
         settings: of the fine-tuning; not used with `freeze`.
@@ -130,6 +130,18 @@ def train(
     if done is not None:
         return done
     kind = catalog.load(Backbone, backbone)
+    start_from = (
+        str(bundle_folder(weights))
+        if weights == BUILTIN
+        else weights or ("packaged" if kind.packaged else "imagenet")
+    )
+    if freeze and (Path(start_from) / CONFIG_FILE).is_file():
+        begun = read_config(Path(start_from)).backbone
+        if catalog.load(Backbone, begun) is not kind:
+            raise UsageError(
+                f"{start_from!r} holds {begun}; a larger network that is grown from it must be trained.",
+                hint="Leave out --freeze.",
+            )
     dataset = open_dataset(data)
     material = divide(
         dataset,
@@ -140,11 +152,6 @@ def train(
         hold_out=tuple(hold_out),
         whole=whole,
         progress=progress,
-    )
-    start_from = (
-        str(bundle_folder(weights))
-        if weights == BUILTIN
-        else weights or ("packaged" if kind.packaged else "imagenet")
     )
     settings = settings or FineTuning()
     plan = Plan(

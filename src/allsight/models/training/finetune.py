@@ -89,7 +89,7 @@ def finetune(
     """Train in place; afterwards the classifier holds the weights of the last epoch, or with patience of the best.
 
     Args:
-        classifier: network with its starting weights and a fresh head.
+        classifier: network and head with their starting weights.
         train: images learned from.
         validation: images that every epoch is tried on.
         settings: of the optimisation.
