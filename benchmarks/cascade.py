@@ -35,12 +35,9 @@ from allsight.verbs.timed_graphs import PLAIN, Graph, subjects_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from allsight.core.contracts import Runtime
     from allsight.inference.trust import Judgement
 
-    Image = NDArray[np.uint8]
 
 GRAPHS = (("pytorch", FP32), ("onnx", FP32), ("openvino", FP32), ("openvino", INT8))
 

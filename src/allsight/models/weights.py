@@ -68,7 +68,7 @@ def starting_head(weights: str, network: Network, *, classes: Sequence[str]) -> 
 
     None where that was no bundle, or the bundle of other classes.
     """
-    from safetensors.torch import load_file
+    from safetensors import safe_open
 
     from allsight.models.bundle import CONFIG_FILE, MODEL_FILE, read_config
 
@@ -78,12 +78,12 @@ def starting_head(weights: str, network: Network, *, classes: Sequence[str]) -> 
     config = read_config(folder)
     if config.classes != tuple(classes):
         return None
-    state = load_file(folder / MODEL_FILE)
-    first = without_weights(catalog.load(Backbone, config.backbone))
-    weight = state["head.weight"]
+    with safe_open(folder / MODEL_FILE, framework="pt") as file:
+        weight, bias = file.get_tensor("head.weight"), file.get_tensor("head.bias")
     if weight.shape[1] != network.width:
         weight = grown_head(weight, width=network.width)
-    return weight / steepness(first, network), state["head.bias"]
+    first = without_weights(catalog.load(Backbone, config.backbone))
+    return weight / steepness(first, network), bias
 
 
 def _choices(backbone: type[Backbone]) -> str:
