@@ -13,16 +13,19 @@ import torch
 from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import BundleError, UsageError
+from allsight.data.transforms import Augmentation
 from allsight.models.classifier import Classifier
 from allsight.models.preprocessing import Preprocessing
 from allsight.models.training.checkpoint import LAST, read_checkpoint
 from allsight.models.training.settings import FineTuning
-from tests.models.training.conftest import SETTINGS, SIDE, Noise, tune
+from tests.models.training.conftest import SETTINGS, SIDE, Noise, portion, tune
+
+AVERAGED = SETTINGS.model_copy(update={"averaged": 0.5, "least_rate": 0.2})
 
 
-def fresh() -> Classifier:
+def fresh(backbone: str = "tiny") -> Classifier:
     torch.manual_seed(1)
-    network = catalog.load(Backbone, "tiny").build()
+    network = catalog.load(Backbone, backbone).build()
     return Classifier(network, n_classes=2, preprocessing=Preprocessing(size=SIDE), pooled=True, dropout=0.3)
 
 
@@ -54,12 +57,57 @@ def test_it_learns(noise: Noise, tmp_path: Path) -> None:
     assert history[-1]["validation_loss"] < history[0]["validation_loss"]
 
 
+@pytest.mark.parametrize("settings", [SETTINGS, AVERAGED], ids=["last", "averaged"])
 @pytest.mark.parametrize("stop_at", [1, 4, 7, 23])
-def test_interrupted_and_resumed_is_the_same_to_the_byte(noise: Noise, tmp_path: Path, stop_at: int) -> None:
-    whole = run(noise, tmp_path / "whole")
+def test_interrupted_and_resumed_is_the_same_to_the_byte(
+    noise: Noise, tmp_path: Path, stop_at: int, settings: FineTuning
+) -> None:
+    whole = run(noise, tmp_path / "whole", settings=settings)
     with pytest.raises(KeyboardInterrupt):
-        run(noise, tmp_path / "parts", stop_at=stop_at)
-    assert run(noise, tmp_path / "parts", resume=True) == whole
+        run(noise, tmp_path / "parts", stop_at=stop_at, settings=settings)
+    assert run(noise, tmp_path / "parts", resume=True, settings=settings) == whole
+
+
+def test_the_mean_of_the_last_weights_is_kept(noise: Noise, tmp_path: Path) -> None:
+    classifier, seen = fresh(), []
+
+    def progress(_: str, done: int, total: int) -> None:
+        if done > total / 2:
+            seen.append({k: v.detach().clone() for k, v in classifier.named_parameters()})
+
+    tune(noise, classifier, tmp_path, settings=AVERAGED, progress=progress)
+    for name, found in classifier.named_parameters():
+        expected = torch.stack([weights[name] for weights in seen]).mean(dim=0)
+        torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(found, seen[-1][name])
+
+
+def test_batch_normalisations_belong_to_the_mean(noise: Noise, tmp_path: Path) -> None:
+    """With every image the same in each epoch, their statistics are those of the training images."""
+    plain = Augmentation(untouched=1, flip=0, turn=False)
+    classifier, train = fresh("efficientnet-lite0"), portion(noise, 0, 34)
+    settings = AVERAGED.model_copy(update={"epochs": 4, "batch_size": 34, "augmentation": plain})
+    tune(noise, classifier, tmp_path, settings=settings, train=train)
+    first = next(m for m in classifier.modules() if isinstance(m, torch.nn.BatchNorm2d))
+    came: list[torch.Tensor] = []
+    first.register_forward_pre_hook(lambda _, inputs: came.append(inputs[0]))
+    with torch.no_grad():
+        classifier(torch.stack([torch.from_numpy(noise.read(s)) for s in train.samples]))
+    assert first.running_mean is not None
+    torch.testing.assert_close(first.running_mean, came[0].mean(dim=(0, 2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_what_may_stop_early_has_no_last_steps_to_average() -> None:
+    with pytest.raises(ValueError, match="cannot average"):
+        FineTuning(patience=2, averaged=0.5)
+
+
+def test_the_learning_rate_ends_where_it_is_told() -> None:
+    settings = FineTuning(learning_rate=1.0, least_rate=0.2, warm_up=0.1)
+    rates = [settings.rate(step, 1000) for step in range(1000)]
+    assert max(rates) == rates[100] == 1.0
+    assert rates[-1] == pytest.approx(0.2, abs=1e-4)
+    assert rates[100:] == sorted(rates[100:], reverse=True)
 
 
 def test_a_resumed_finished_training_is_not_trained_again(noise: Noise, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class Checkpoint:
 
     Attributes:
         state: numbers and lists that JSON can hold.
-        tensors: weights as "model.*", optimizer moments as "optimizer.*".
+        tensors: weights as "model.*", optimizer moments as "optimizer.*", a mean of weights as "average.*".
     """
 
     state: dict[str, Any]
@@ -85,11 +85,16 @@ def tensors_of(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, 
     return found
 
 
+def tensors_under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Those whose names begin so, by the rest of their names."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
 def restore(model: nn.Module, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """The inverse of `tensors_of`."""
     import torch
 
-    model.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
+    model.load_state_dict(tensors_under("model.", tensors))
     entries: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         if key.startswith("optimizer."):

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel, update_bn
 
 from allsight.core.errors import UsageError
 from allsight.core.progress import Progress, silent
@@ -29,6 +31,7 @@ from allsight.models.training.checkpoint import (
     save_best,
     save_checkpoint,
     tensors_of,
+    tensors_under,
 )
 from allsight.models.training.interruption import Interruption, deferred_interruption
 
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from torch import Tensor, nn
 
     from allsight.models.classifier import Classifier
     from allsight.models.training.data import Portion
@@ -86,7 +88,7 @@ def finetune(
     checkpoint_seconds: float = 30.0,
     progress: Progress = silent,
 ) -> list[dict[str, float]]:
-    """Train in place; afterwards the classifier holds the weights of the last epoch, or with patience of the best.
+    """Train in place; afterwards the classifier holds the last weights, their mean, or with patience the best epoch's.
 
     Args:
         classifier: network and head with their starting weights.
@@ -178,11 +180,13 @@ class _Run:
         weights = counts.sum() / (len(counts) * counts) if settings.class_weights else np.ones(len(counts))
         self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.fabric.device)
         self.palette = _palette(train) if settings.augmentation.recolour else None
+        self.average = AveragedModel(classifier) if settings.averaged else None
+        self.averaged_from = self.total - max(1, round(settings.averaged * self.total))
 
     def go(self, interruption: Interruption, *, checkpoint_seconds: float, progress: Progress) -> None:
         saved = started = time.monotonic()
         every = checkpoint_seconds
-        for batch in self._batches():
+        for batch in self._batches_left():
             self._step(batch)
             self.at.seconds += time.monotonic() - started
             started = time.monotonic()
@@ -204,7 +208,10 @@ class _Run:
 
     def save(self) -> None:
         state = {**self.at.to_json(), "identity": self.identity, "threads": self.threads}
-        save_checkpoint(self.folder, Checkpoint(state, tensors_of(self.classifier, self.optimizer)))
+        tensors = tensors_of(self.classifier, self.optimizer)
+        if self.average is not None:
+            tensors |= {f"average.{k}": v.contiguous() for k, v in self.average.state_dict().items()}
+        save_checkpoint(self.folder, Checkpoint(state, tensors))
 
     def restore(self) -> None:
         checkpoint = read_checkpoint(self.folder)
@@ -216,6 +223,8 @@ class _Run:
                 hint="Give the arguments of that training again, or train from the start without --resume.",
             )
         restore(self.classifier, self.optimizer, checkpoint.tensors)
+        if self.average is not None:
+            self.average.load_state_dict(tensors_under("average.", checkpoint.tensors))
         self.at = _Progress.from_json(checkpoint.state)
 
     def load_best(self) -> None:
@@ -228,11 +237,14 @@ class _Run:
         waited = len(self.at.history) - 1 - self.at.best_epoch
         return 0 < self.settings.patience <= waited
 
-    def _batches(self) -> Iterator[_Batch]:
-        """The batches that are left, prepared on threads."""
+    def _batches_left(self) -> Iterator[_Batch]:
         if self.at.history and self._is_enough():
             return
-        students = [self.classifier.prepare, *([self.teacher.prepare] if self.teacher else [])]
+        yield from self._batches(range(self.at.step, self.total), teacher=self.teacher)
+
+    def _batches(self, steps: range, *, teacher: Teacher | None) -> Iterator[_Batch]:
+        """The batches of some steps, prepared on threads."""
+        students = [self.classifier.prepare, *([teacher.prepare] if teacher else [])]
 
         def prepared(place: tuple[int, int]) -> list[Tensor]:
             epoch, index = place
@@ -249,8 +261,8 @@ class _Run:
                 pixels = torch.from_numpy(varied)[None].to(self.fabric.device)
                 return [prepare(pixels) for prepare in students]
 
-        places = (p for step in range(self.at.step, self.total) for p in self._places(step))
-        order = (p for step in range(self.at.step, self.total) for p in self._places(step))
+        places = (p for step in steps for p in self._places(step))
+        order = (p for step in steps for p in self._places(step))
         images: list[list[Tensor]] = []
         labels: list[int] = []
         for (_, index), image in zip(order, in_order(prepared, places, ahead=2 * self.batch), strict=True):
@@ -261,7 +273,7 @@ class _Run:
                 yield _Batch(
                     inputs.contiguous(memory_format=torch.channels_last),
                     torch.tensor(labels, device=self.fabric.device),
-                    self.teacher.softened(*seen_by_teacher) if self.teacher else None,
+                    teacher.softened(*seen_by_teacher) if teacher else None,
                 )
                 images, labels = [], []
 
@@ -286,13 +298,27 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self.optimizer.step()
+        if self.average is not None and self.at.step >= self.averaged_from:
+            self.average.update_parameters(self.classifier)
         self.at.step += 1
         self.at.loss_sum += float(loss.detach()) * len(labels)
         self.at.correct += int((logits.argmax(dim=1) == labels).sum())
         self.at.seen += len(labels)
 
+    def _put_average(self) -> None:
+        """The mean of the weights in place of the last ones, its batch normalisations fitted to one more epoch."""
+        if self.average is None:
+            return
+        self.classifier.load_state_dict(self.average.module.state_dict())
+        torch.manual_seed(self.seed)  # what the network draws for itself, stochastic depth say
+        more = range(self.total, self.total + self.steps_per_epoch)
+        seen = (batch.inputs for batch in self._batches(more, teacher=None))
+        update_bn(seen, _OfInputs(self.classifier))
+
     def _end_epoch(self) -> None:
         started = time.monotonic()
+        if self.at.step == self.total:
+            self._put_average()
         loss, accuracy, f1 = self._validate()
         epoch = len(self.at.history)
         self.at.seconds += time.monotonic() - started
@@ -340,6 +366,18 @@ class _Run:
         guesses = everything.argmax(dim=1).cpu().numpy()
         accuracy = float((guesses == self.validation.labels).mean())
         return float(loss), accuracy, float(f1_score(self.validation.labels, guesses, average="macro"))
+
+
+class _OfInputs(nn.Module):
+    """A classifier whose forward pass begins with normalised inputs, as `update_bn` calls it."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Normalised float (N, 3, size, size) → logits (N, C)."""
+        return self.classifier.classify(inputs).logits
 
 
 def _palette(train: Portion) -> NDArray[np.float32]:
