@@ -135,16 +135,19 @@ def by_graph(folder: Path) -> tuple[Predictor, Predictor, list[Run], list[Run]]:
     return exact, rough, runs[0], runs[1]
 
 
-def test_what_rounding_could_turn_is_answered_by_the_fp32_graph(rounded: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("doubt", [0.0, 1.0], ids=["one look", "eight sides"])
+def test_what_rounding_could_turn_is_answered_by_the_fp32_graph(
+    rounded: Path, tmp_path: Path, doubt: float
+) -> None:
     folder = shutil.copytree(rounded, tmp_path / "bundle")
     found = Trust.model_validate(read_config(folder).trust).rounding
     assert found is not None
     assert found.distance > 0
-    with_trust(folder, rounding=EVERYTHING)
+    with_trust(folder, rounding=EVERYTHING, doubt=doubt)
     exact, rough, exact_runs, rough_runs = by_graph(folder)
     for here, there in zip(exact_runs, rough_runs, strict=True):
         assert rough.judge(there) == rough.judged(there.seen.image) == exact.judge(here)
-    with_trust(folder, rounding=NOTHING)
+    with_trust(folder, rounding=NOTHING, doubt=doubt)
     exact, rough, exact_runs, rough_runs = by_graph(folder)
     assert all(
         rough.judge(there).probabilities != exact.judge(here).probabilities

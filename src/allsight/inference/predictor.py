@@ -16,6 +16,7 @@ from allsight.inference.checks import objections
 from allsight.inference.choice import Served, open_runtime
 from allsight.inference.precision import FP32, INT8
 from allsight.inference.rounding import clearance, unsettled
+from allsight.inference.second_look import looked_again
 from allsight.inference.trust import Judgement, Space, Trust, in_precision, judge
 from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config
 
@@ -215,8 +216,12 @@ class Predictor:
         return self.judge(self._run(Seen(image, appearance(image))))
 
     def judge(self, run: Run) -> Judgement:
-        """The answer for one image's outputs; the fp32 graph's where rounding could have turned the verdict."""
-        outputs = run.outputs
+        """The answer for one image's outputs.
+
+        Where they leave doubt the image is looked at again; where rounding could have turned the verdict it is the
+        fp32 graph's.
+        """
+        outputs = looked_again(self.runtime, run.seen.image, run.outputs, doubt=self.trust.doubt)
         distances = self.space.distances(outputs.embedding)
         (found,) = judge(
             outputs.logits,

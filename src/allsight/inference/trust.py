@@ -60,6 +60,8 @@ class Trust(BaseModel):
     """What was fitted on validation images.
 
     Attributes:
+        doubt: probability, at temperature 1, below which an image is looked at from all its sides; 0: none is. What
+            follows was fitted on what is answered then. See `allsight.inference.second_look`.
         temperature: logits are divided by it.
         thresholds: per class, the largest 1 - p at which the class is in the prediction set.
         certainty: least p of the class that is named at which that is an answer; 0 asks for none.
@@ -72,6 +74,7 @@ class Trust(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    doubt: float = Field(ge=0, le=1, default=0.0)
     temperature: float = Field(gt=0)
     thresholds: tuple[float, ...]
     certainty: float = Field(ge=0, le=1, default=0.0)
@@ -211,6 +214,7 @@ def fit_trust(
     distances: NDArray[np.float32],
     groups: NDArray[np.str_] | None = None,
     limits: Limits | None = None,
+    doubt: float = 0.0,
 ) -> Trust:
     """Fit temperature, thresholds and limits on validation images.
 
@@ -220,12 +224,14 @@ def fit_trust(
         distances: (N,) as `Space.distances` gives them.
         groups: (N,), which images belong to one patient or field; None where each stands alone.
         limits: of appearance, as `fit_limits` gives them; None refuses nothing for its looks.
+        doubt: below which the logits of an image are those of all its sides.
     """
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
     misses = 1 - probabilities[np.arange(len(labels)), labels]
     thresholds = conformal_thresholds(misses, labels, n_classes=probabilities.shape[1], groups=groups)
     return Trust(
+        doubt=doubt,
         temperature=temperature,
         thresholds=thresholds,
         certainty=least_certainty(probabilities),

@@ -299,6 +299,7 @@ def _fit(
     thresholds, notes = _sets(probabilities, new.labels, new.groups)
     trust = wider.model_copy(
         update={
+            "doubt": 0.0,  # all of these were fitted on first looks
             "temperature": temperature,
             "thresholds": thresholds,
             "certainty": least_certainty(probabilities),

@@ -30,6 +30,7 @@ from allsight.inference.rounding import clearance, fit_rounding, unsettled
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
+from allsight.inference.second_look import looked_again
 from allsight.inference.trust import Trust, distance_limit, in_precision
 from allsight.models.bundle import (
     CARD_FILE,
@@ -298,7 +299,7 @@ class _Work:
                 refused = error
                 continue
             found = replace(found, spared=spared, moved=tuple(by.tolist()))
-            rounded = _Rounded(made, *self._with_verdicts(found))
+            rounded = _Rounded(made, *self._with_verdicts(found, OpenVino.open(graphs, precision=INT8)))
             if best is None or rounded.verdicts > best.verdicts:
                 best = rounded
         if best is None:
@@ -307,7 +308,7 @@ class _Work:
         write_graph(best.graph, self.config, graphs / FILES[INT8])
         return best.agreement
 
-    def _with_verdicts(self, found: Agreement) -> tuple[Agreement, BundleConfig]:
+    def _with_verdicts(self, found: Agreement, graph: Runtime) -> tuple[Agreement, BundleConfig]:
         """What an int8 graph's answers come to, with what of the bundle's facts holds for it alone.
 
         Rounding adds to distances, so their limit moves as that of the validation images does.
@@ -315,13 +316,16 @@ class _Work:
         if self.config.trust is None:
             return found, self.config
         trust, space = Trust.model_validate(self.config.trust), load_space(self.folder)
-        sides = [
-            (
-                np.concatenate([o.logits for o in answers]),
-                space.distances(np.concatenate([o.embedding for o in answers])),
+        sides = []
+        for runtime, answers in ((PyTorch(self.classifier), self.reference), (graph, self.answers)):
+            looks = [
+                looked_again(runtime, image, first, doubt=trust.doubt)
+                for image, first in zip(self.material.trial, answers, strict=True)
+            ]
+            logits, embeddings = (
+                np.concatenate([getattr(o, name) for o in looks]) for name in ("logits", "embedding")
             )
-            for answers in (self.reference, self.answers)
-        ]
+            sides.append((logits, space.distances(embeddings)))
         exact, rounded = (distance_limit(distances, self.material.groups) for _, distances in sides)
         trust = trust.model_copy(update={"distance_limit_int8": trust.distance_limit * rounded / exact})
         before, after = (

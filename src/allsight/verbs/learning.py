@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allsight.core.provenance import fingerprint, versions
-from allsight.core.records import TRAIN, VALIDATION
+from allsight.core.records import TRAIN, VALIDATION, Outputs
 from allsight.data.appearance import looks_of
 from allsight.inference.checks import fit_limits
+from allsight.inference.second_look import fit_doubt, looked_again
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
 from allsight.models.bundle import CONFIG_FILE, MODEL_FILE, read_config
 
@@ -88,6 +89,7 @@ def learn(
     n = len(train_part)
     classifier = _untrained(plan, kind, material)
     history: list[dict[str, float]] = []
+    look_again = plan.settings.look_again and not plan.freeze
     if plan.freeze:
         embeddings = _frozen(classifier, material, both, progress=progress)
         facts = _fit_head(classifier, embeddings[:n], train_part, seed=plan.seed)
@@ -115,17 +117,43 @@ def learn(
         }
         embeddings = embeddings_of(classifier, material.dataset, samples=both, progress=progress)
     with torch.inference_mode():
-        logits = classifier.head(torch.from_numpy(embeddings)).numpy()
+        logits = classifier.head(torch.from_numpy(embeddings[n:])).numpy()
+    doubt = 0.0
+    if look_again:
+        doubt = fit_doubt(logits)
+        logits = _looked_again(classifier, validation, logits, embeddings[n:], doubt=doubt)
     space = fit_space(embeddings[:n], train_part.labels, n_classes=len(material.dataset.classes))
     looks = looks_of(material.dataset, both, progress=progress)  # no network learned from these figures
     trust = fit_trust(
-        logits[n:],
+        logits,
         validation.labels,
         distances=space.distances(embeddings[n:]),
         groups=validation.groups,
         limits=fit_limits([*looks.values()], [material.split.groups[name] for name in looks]),
+        doubt=doubt,
     )
     return Learned(classifier, space, trust, facts, history)
+
+
+def _looked_again(
+    classifier: Classifier,
+    portion: Portion,
+    logits: NDArray[np.float32],
+    embeddings: NDArray[np.float32],
+    *,
+    doubt: float,
+) -> NDArray[np.float32]:
+    """Logits (N, C) as they are answered: those of all eight sides where the first look left doubt."""
+    import numpy as np
+
+    from allsight.inference.runtimes.pytorch import PyTorch
+
+    runtime = PyTorch(classifier)
+    rows = []
+    for sample, first, embedding in zip(portion.samples, logits, embeddings, strict=True):
+        image, outputs = portion.dataset.read(sample), Outputs(first[None], None, embedding[None])
+        rows.append(looked_again(runtime, image, outputs, doubt=doubt).logits)
+    return np.concatenate(rows)
 
 
 def _untrained(plan: Plan, kind: type[Backbone], material: Material) -> Classifier:

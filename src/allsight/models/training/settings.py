@@ -30,6 +30,8 @@ class FineTuning(BaseModel):
         class_weights: weight classes by the inverse of their frequency.
         patience: epochs without a better validation loss before it stops and goes back to the best epoch; 0 trains
             all epochs and keeps the last, which few validation groups cannot beat by choosing.
+        look_again: whether the model, once trained, looks at images that it is not sure of from all their eight sides;
+            it should have learned from turned and mirrored ones.
         teacher_weight: share of the teacher in the loss, where there is one; the rest is the labels'.
         teacher_temperature: softens the answers of both.
         precision: "auto" is bf16 on a GPU and fp32 on a CPU, where bf16 is slower.
@@ -49,6 +51,7 @@ class FineTuning(BaseModel):
     dropout: float = Field(default=0.2, ge=0, lt=1)
     class_weights: bool = True
     patience: int = Field(default=0, ge=0)
+    look_again: bool = False
     teacher_weight: float = Field(default=0.7, ge=0, le=1)
     teacher_temperature: float = Field(default=2.0, gt=0)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
