@@ -76,7 +76,7 @@ def test_the_answer_does_not_depend_on_how_the_slide_lies(bundle: Path, image: N
     assert np.ptp(said[0.0], axis=0).max() > 1e-3
 
 
-def test_a_tenth_of_the_images_is_looked_at_again() -> None:
+def test_the_least_sure_are_looked_at_again() -> None:
     logits = np.random.default_rng(0).normal(0, 3, (400, 4)).astype(np.float32)
     assert in_doubt(logits, fit_doubt(logits)).mean() == pytest.approx(LOOKED_AT_AGAIN, abs=0.005)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from allsight.core.contracts import Runtime
     from allsight.core.records import Outputs
 
-LOOKED_AT_AGAIN = 0.1  # share of the validation images
+LOOKED_AT_AGAIN = 0.05  # share of the validation images
 
 
 def fit_doubt(logits: NDArray[np.float32]) -> float:
