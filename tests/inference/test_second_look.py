@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,17 @@ from allsight.core.contracts import Runtime
 from allsight.core.records import VALIDATION
 from allsight.data.effects import TURNS
 from allsight.data.source import open_dataset
-from allsight.inference.predictor import Predictor
+from allsight.inference.predictor import Predictor, load_space
+from allsight.inference.rounding import clearance, fit_rounding
+from allsight.inference.runtimes.openvino import OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.inference.second_look import LOOKED_AT_AGAIN, fit_doubt, in_doubt, looked_again
-from allsight.inference.trust import Trust, least_certainty, softmax
+from allsight.inference.trust import Trust, in_precision, least_certainty, softmax
 from allsight.models.bundle import read_config, read_split, write_config
 from allsight.models.training.settings import FineTuning
+from allsight.verbs.export import export
 from allsight.verbs.train import train
-from tests.bundles import DATA, trained
+from tests.bundles import DATA, open_gate, trained
 
 
 @pytest.fixture(scope="module")
@@ -101,3 +105,30 @@ def test_limits_are_fitted_on_what_is_answered(tmp_path: Path) -> None:
     )
     first = np.array([[*once.judged(dataset.read(s)).probabilities.values()] for s in samples])
     assert 0 < (np.abs(first - probabilities).max(axis=1) > 1e-6).mean() < 0.3
+
+
+def test_what_rounding_changes_is_measured_on_what_is_answered(bundle: Path, tmp_path: Path) -> None:
+    """Every image is looked at again here, by either graph, and export's measure is that of the eight sides."""
+    folder = shutil.copytree(bundle, tmp_path / "b")
+    config = read_config(folder)
+    everything = Trust.model_validate(config.trust).model_copy(update={"doubt": 1.0})
+    write_config(folder, config.model_copy(update={"trust": everything.model_dump(mode="json")}))
+    with open_gate():
+        export(folder, to=["openvino"], int8=True, images=24)
+    trust = Trust.model_validate(read_config(folder).trust)
+    dataset = open_dataset(DATA)
+    names = {row.name for row in read_split(folder) if row.part == VALIDATION}
+    images = [dataset.read(s) for s in dataset.samples if s.name in names]
+    clearances = []
+    for runtime, precision in (
+        (PyTorch.open(folder), "fp32"),
+        (OpenVino.open(folder, precision="int8"), "int8"),
+    ):
+        looks = [looked_again(runtime, i, runtime.run(i[None]), doubt=trust.doubt) for i in images]
+        logits = np.concatenate([o.logits for o in looks])
+        distances = load_space(folder).distances(np.concatenate([o.embedding for o in looks]))
+        clearances.append(clearance(logits, distances, trust=in_precision(trust, precision)))
+    expected = fit_rounding(*clearances)
+    assert trust.rounding is not None
+    assert trust.rounding.odds > 0
+    assert trust.rounding.odds == pytest.approx(expected.odds, rel=1e-3)
