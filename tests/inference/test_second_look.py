@@ -111,10 +111,11 @@ def test_what_rounding_changes_is_measured_on_what_is_answered(bundle: Path, tmp
     """Every image is looked at again here, by either graph, and export's measure is that of the eight sides."""
     folder = shutil.copytree(bundle, tmp_path / "b")
     config = read_config(folder)
-    everything = Trust.model_validate(config.trust).model_copy(update={"doubt": 1.0})
+    limits = {"doubt": 1.0, "thresholds": (0.5,) * 4}  # those of 120 images exclude no class
+    everything = Trust.model_validate(config.trust).model_copy(update=limits)
     write_config(folder, config.model_copy(update={"trust": everything.model_dump(mode="json")}))
     with open_gate():
-        export(folder, to=["openvino"], int8=True, images=24)
+        export(folder, to=["openvino"], int8=True, images=64)  # all of the validation part
     trust = Trust.model_validate(read_config(folder).trust)
     dataset = open_dataset(DATA)
     names = {row.name for row in read_split(folder) if row.part == VALIDATION}
@@ -132,3 +133,4 @@ def test_what_rounding_changes_is_measured_on_what_is_answered(bundle: Path, tmp
     assert trust.rounding is not None
     assert trust.rounding.odds > 0
     assert trust.rounding.odds == pytest.approx(expected.odds, rel=1e-3)
+    assert trust.rounding.distance == pytest.approx(expected.distance, rel=1e-3)

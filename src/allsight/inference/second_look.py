@@ -2,7 +2,7 @@
 
 A smear has no upper side, so the eight answers should be one; where the model is not sure they are not, and their mean
 is right more often than the first (test-time augmentation; Krizhevsky, Sutskever & Hinton, NeurIPS 2012). Images that
-it is sure of are looked at once, so that the average image costs less than twice as much.
+it is sure of are looked at once.
 """
 
 from __future__ import annotations

@@ -244,11 +244,13 @@ class _Work:
 
     def __init__(self, folder: Path, config: BundleConfig, material: _Material, progress: Progress) -> None:
         self.folder, self.config, self.material, self.progress = folder, config, material, progress
-        self.classifier = PyTorch.open(folder).classifier
+        self.pytorch = PyTorch.open(folder)
+        self.classifier = self.pytorch.classifier
         self.reference: list[Outputs] = outputs_of(
-            PyTorch(self.classifier), material.trial, progress=progress, told="pytorch"
+            self.pytorch, material.trial, progress=progress, told="pytorch"
         )
-        self.answers: list[Outputs] = []  # of the graph judged last
+        self.graph: Runtime = self.pytorch  # the one judged last
+        self.answers: list[Outputs] = []  # its
 
     def onnx(self, graphs: Path) -> Path:
         from allsight.inference.export import write_onnx
@@ -299,7 +301,7 @@ class _Work:
                 refused = error
                 continue
             found = replace(found, spared=spared, moved=tuple(by.tolist()))
-            rounded = _Rounded(made, *self._with_verdicts(found, OpenVino.open(graphs, precision=INT8)))
+            rounded = _Rounded(made, *self._with_verdicts(found))
             if best is None or rounded.verdicts > best.verdicts:
                 best = rounded
         if best is None:
@@ -308,7 +310,7 @@ class _Work:
         write_graph(best.graph, self.config, graphs / FILES[INT8])
         return best.agreement
 
-    def _with_verdicts(self, found: Agreement, graph: Runtime) -> tuple[Agreement, BundleConfig]:
+    def _with_verdicts(self, found: Agreement) -> tuple[Agreement, BundleConfig]:
         """What an int8 graph's answers come to, with what of the bundle's facts holds for it alone.
 
         Rounding adds to distances, so their limit moves as that of the validation images does.
@@ -317,7 +319,7 @@ class _Work:
             return found, self.config
         trust, space = Trust.model_validate(self.config.trust), load_space(self.folder)
         sides = []
-        for runtime, answers in ((PyTorch(self.classifier), self.reference), (graph, self.answers)):
+        for runtime, answers in ((self.pytorch, self.reference), (self.graph, self.answers)):
             looks = [
                 looked_again(runtime, image, first, doubt=trust.doubt)
                 for image, first in zip(self.material.trial, answers, strict=True)
@@ -352,7 +354,7 @@ class _Work:
         images = self.material.trial[:_DIFFERENTIATED]
         targets = [int(answer.logits[0].argmax()) for answer in self.reference[:_DIFFERENTIATED]]
         found = compare_gradients(
-            PyTorch(self.classifier).differentiated(),
+            self.pytorch.differentiated(),
             GradientGraph.open(graphs, self.config),
             images,
             targets=targets,
@@ -363,9 +365,8 @@ class _Work:
 
     def judged(self, runtime: type[Runtime], graphs: Path, precision: str) -> Agreement:
         name = f"{'onnx' if runtime is Onnx else 'openvino'} {precision}"
-        self.answers = outputs_of(
-            runtime.open(graphs, precision=precision), self.material.trial, progress=self.progress, told=name
-        )
+        self.graph = runtime.open(graphs, precision=precision)
+        self.answers = outputs_of(self.graph, self.material.trial, progress=self.progress, told=name)
         found = compare(self.reference, self.answers, labels=self.material.labels)
         found.check(precision, name=name)
         return found

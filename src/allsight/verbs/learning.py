@@ -89,7 +89,6 @@ def learn(
     n = len(train_part)
     classifier = _untrained(plan, kind, material)
     history: list[dict[str, float]] = []
-    look_again = plan.settings.look_again and not plan.freeze
     if plan.freeze:
         embeddings = _frozen(classifier, material, both, progress=progress)
         facts = _fit_head(classifier, embeddings[:n], train_part, seed=plan.seed)
@@ -119,7 +118,7 @@ def learn(
     with torch.inference_mode():
         logits = classifier.head(torch.from_numpy(embeddings[n:])).numpy()
     doubt = 0.0
-    if look_again:
+    if plan.settings.look_again and not plan.freeze:
         doubt = fit_doubt(logits)
         logits = _looked_again(classifier, validation, logits, embeddings[n:], doubt=doubt)
     space = fit_space(embeddings[:n], train_part.labels, n_classes=len(material.dataset.classes))

@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, update_bn
 
 from allsight.core.errors import UsageError
 from allsight.core.progress import Progress, silent
@@ -24,6 +22,7 @@ from allsight.core.torchvision_ops import ensure
 from allsight.data.effects import lab_statistics
 from allsight.data.loading import in_order
 from allsight.data.transforms import augment
+from allsight.models.training.averaging import Average
 from allsight.models.training.checkpoint import (
     Checkpoint,
     read_checkpoint,
@@ -31,7 +30,6 @@ from allsight.models.training.checkpoint import (
     save_best,
     save_checkpoint,
     tensors_of,
-    tensors_under,
 )
 from allsight.models.training.interruption import Interruption, deferred_interruption
 
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+    from torch import Tensor, nn
 
     from allsight.models.classifier import Classifier
     from allsight.models.training.data import Portion
@@ -180,8 +179,8 @@ class _Run:
         weights = counts.sum() / (len(counts) * counts) if settings.class_weights else np.ones(len(counts))
         self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.fabric.device)
         self.palette = _palette(train) if settings.augmentation.recolour else None
-        self.average = AveragedModel(classifier) if settings.averaged else None
-        self.averaged_from = self.total - max(1, round(settings.averaged * self.total))
+        share = settings.averaged
+        self.average = Average(classifier, share=share, total=self.total) if share else None
 
     def go(self, interruption: Interruption, *, checkpoint_seconds: float, progress: Progress) -> None:
         saved = started = time.monotonic()
@@ -210,7 +209,7 @@ class _Run:
         state = {**self.at.to_json(), "identity": self.identity, "threads": self.threads}
         tensors = tensors_of(self.classifier, self.optimizer)
         if self.average is not None:
-            tensors |= {f"average.{k}": v.contiguous() for k, v in self.average.state_dict().items()}
+            tensors |= self.average.tensors()
         save_checkpoint(self.folder, Checkpoint(state, tensors))
 
     def restore(self) -> None:
@@ -224,7 +223,7 @@ class _Run:
             )
         restore(self.classifier, self.optimizer, checkpoint.tensors)
         if self.average is not None:
-            self.average.load_state_dict(tensors_under("average.", checkpoint.tensors))
+            self.average.restore(checkpoint.tensors)
         self.at = _Progress.from_json(checkpoint.state)
 
     def load_best(self) -> None:
@@ -298,27 +297,23 @@ class _Run:
         self.optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(loss)
         self.optimizer.step()
-        if self.average is not None and self.at.step >= self.averaged_from:
-            self.average.update_parameters(self.classifier)
+        if self.average is not None:
+            self.average.count(self.at.step)
         self.at.step += 1
         self.at.loss_sum += float(loss.detach()) * len(labels)
         self.at.correct += int((logits.argmax(dim=1) == labels).sum())
         self.at.seen += len(labels)
 
-    def _put_average(self) -> None:
-        """The mean of the weights in place of the last ones, its batch normalisations fitted to one more epoch."""
-        if self.average is None:
-            return
-        self.classifier.load_state_dict(self.average.module.state_dict())
+    def _put_average(self, average: Average) -> None:
+        """The mean of the weights, its batch normalisations fitted to one more epoch."""
         torch.manual_seed(self.seed)  # what the network draws for itself, stochastic depth say
         more = range(self.total, self.total + self.steps_per_epoch)
-        seen = (batch.inputs for batch in self._batches(more, teacher=None))
-        update_bn(seen, _OfInputs(self.classifier))
+        average.put(batch.inputs for batch in self._batches(more, teacher=None))
 
     def _end_epoch(self) -> None:
         started = time.monotonic()
-        if self.at.step == self.total:
-            self._put_average()
+        if self.average is not None and self.at.step == self.total:
+            self._put_average(self.average)
         loss, accuracy, f1 = self._validate()
         epoch = len(self.at.history)
         self.at.seconds += time.monotonic() - started
@@ -366,18 +361,6 @@ class _Run:
         guesses = everything.argmax(dim=1).cpu().numpy()
         accuracy = float((guesses == self.validation.labels).mean())
         return float(loss), accuracy, float(f1_score(self.validation.labels, guesses, average="macro"))
-
-
-class _OfInputs(nn.Module):
-    """A classifier whose forward pass begins with normalised inputs, as `update_bn` calls it."""
-
-    def __init__(self, classifier: Classifier) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Normalised float (N, 3, size, size) → logits (N, C)."""
-        return self.classifier.classify(inputs).logits
 
 
 def _palette(train: Portion) -> NDArray[np.float32]:
