@@ -158,3 +158,4 @@ def test_the_callers_random_numbers_are_left_alone(noise: Noise, tmp_path: Path)
     tune(noise, classifier, tmp_path, settings=FineTuning(epochs=1, batch_size=8))
     assert torch.equal(torch.rand(1), expected)
     assert not torch.are_deterministic_algorithms_enabled()
+    assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
