@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from allsight.core.records import Box
 from allsight.data import effects
+from allsight.data.cells import cell_mask, nucleus_count, nucleus_mask
 from allsight.data.datasets.synthetic import Synthetic
 
 Image = NDArray[np.uint8]
@@ -129,3 +131,52 @@ def test_dust_only_darkens(pictures: list[Image]) -> None:
     darker = (pictures[0].astype(int) - found > 20).any(axis=2).mean()
     assert 0.001 < darker < 0.5
     assert (effects.dust(pictures[0], 0, rng=np.random.default_rng(1)) == pictures[0]).all()
+
+
+@pytest.fixture(scope="module")
+def fields() -> list[Image]:
+    """Two fields of different people, 224 pixels a side."""
+    source = Synthetic.open("3?images=8&patients=8&size=224")
+    with_cells = [image for sample in source.samples if nucleus_count(image := source.read(sample)) > 2]
+    return with_cells[:2]
+
+
+def test_transplanted_leukocytes_lie_where_they_lay_and_all_else_is_the_other_field(
+    fields: list[Image],
+) -> None:
+    image, field = fields
+    result = effects.transplant(image, field, share=1.0, rng=np.random.default_rng(0))
+    inside = cv2.erode(cell_mask(image).astype(np.uint8), np.ones((9, 9))) > 0
+    of_neither = cv2.dilate((cell_mask(image) | cell_mask(field)).astype(np.uint8), np.ones((13, 13))) == 0
+    assert inside.sum() > 500
+    assert of_neither.sum() > 5000
+    assert np.abs(result[inside].astype(int) - image[inside]).max() <= 1
+    assert np.abs(result[of_neither].astype(int) - field[of_neither]).max() <= 1
+
+
+def test_the_other_fields_own_leukocytes_are_gone(fields: list[Image]) -> None:
+    image, field = fields
+    only_theirs = nucleus_mask(field) & ~cell_mask(image)
+    assert only_theirs.sum() > 300
+    result = effects.transplant(image, field, share=1.0, rng=np.random.default_rng(0))
+    assert (nucleus_mask(result) & only_theirs).sum() < 0.02 * only_theirs.sum()
+
+
+def test_a_share_of_the_leukocytes_is_shown_and_one_at_least(fields: list[Image]) -> None:
+    image, field = fields
+    shown = [
+        nucleus_mask(effects.transplant(image, field, share=share, rng=np.random.default_rng(1))).sum()
+        for share in (0.0, 0.5, 1.0)
+    ]
+    assert 0 < shown[0] < shown[1] < shown[2]
+
+
+def test_nothing_is_transplanted_where_no_leukocyte_is_found(fields: list[Image]) -> None:
+    plain = np.full((64, 64, 3), 220, np.uint8)
+    assert (effects.transplant(plain, fields[0], share=1.0, rng=np.random.default_rng(0)) == plain).all()
+
+
+def test_a_field_of_another_size_is_brought_to_the_images(fields: list[Image]) -> None:
+    image, field = fields
+    small = np.ascontiguousarray(field[::2, 20::2])
+    assert effects.transplant(image, small, share=1.0, rng=np.random.default_rng(0)).shape == image.shape

@@ -13,7 +13,7 @@ from allsight.data.datasets.synthetic import Synthetic
 from allsight.data.effects import TURNS, lab_statistics
 from allsight.data.transforms import Augmentation, augment
 
-CHANCES = ("flip", "hide_corner", "recolour", "grey", "blur", "shade", "dust", "jpeg")
+CHANCES = ("flip", "transplant", "hide_corner", "recolour", "grey", "blur", "shade", "dust", "jpeg")
 OFF: dict[str, Any] = dict.fromkeys((*CHANCES, "zoom", "stain", "stain_shift", "gain", "noise"), 0.0)
 NOTHING = Augmentation(turn=False, **OFF)
 
@@ -93,3 +93,20 @@ def test_all_four_corners_are_hidden(picture: NDArray[np.uint8]) -> None:
     for corner in (found[:24, :24], found[:24, -24:], found[-24:, :24], found[-24:, -24:]):
         assert len(np.unique(corner.reshape(-1, 3), axis=0)) == 1
     assert (found[24:-24] == picture[24:-24]).all()
+
+
+def test_a_transplant_takes_the_field_that_is_given_for_its_draw(picture: NDArray[np.uint8]) -> None:
+    asked: list[float] = []
+
+    def another(share: float) -> NDArray[np.uint8]:
+        asked.append(share)
+        return np.full_like(picture, 250)
+
+    settings = NOTHING.model_copy(update={"transplant": 0.5})
+    pictures = [augment(picture, settings, rng=np.random.default_rng(i), another=another) for i in range(60)]
+    changed = sum(bool((other != picture).any()) for other in pictures)
+    assert changed == len(asked)
+    assert 18 <= changed <= 42  # 30 expected, with a standard deviation of 4
+    assert min(asked) < 0.3
+    assert max(asked) > 0.7
+    assert (varied(picture, 3, transplant=1.0) == picture).all()  # no other image, no transplant

@@ -1,13 +1,15 @@
-"""Damages are repeatable, colours come from other classes, and the rows say what was measured."""
+"""Damages are repeatable, other pictures are of other classes, and the rows say what was measured."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from allsight.core import catalog
 from allsight.core.contracts import Damage
 from allsight.core.errors import UsageError
+from allsight.data.effects import lab_statistics
 from allsight.evaluate.predictions import Predictions
 from allsight.evaluate.stress import damaged, damages_of, of_another_class, stressed
 
@@ -30,14 +32,32 @@ def test_what_is_random_depends_on_image_and_seed_alone() -> None:
     assert (first != damaged(IMAGE, "noise", 3, key="a", seed=1)).any()
 
 
-def test_colours_come_from_another_class() -> None:
+def test_the_other_picture_is_of_another_class() -> None:
     labels = np.array([0, 0, 1, 2, 2, 2] * 20)
-    palette = np.repeat(labels[:, None, None], 2, axis=1).repeat(3, axis=2).astype(np.float32)
-    found = of_another_class(palette, labels, seed=1)[:, 0, 0]
+    found = labels[of_another_class(labels, seed=1)]
     assert (found != labels).all()
-    assert set(found[labels == 0].tolist()) == {1.0, 2.0}
-    alone = of_another_class(palette[labels == 1], labels[labels == 1])
-    assert (alone == 1).all()
+    assert set(found[labels == 0].tolist()) == {1, 2}
+    assert of_another_class(labels[labels == 1]) == [*range(20)]
+
+
+def test_a_damage_that_needs_another_picture_asks_for_it_and_only_then() -> None:
+    other = IMAGE[::-1] // 2
+    asked = []
+
+    def another() -> NDArray[np.uint8]:
+        asked.append(1)
+        return other
+
+    damaged(IMAGE, "noise", 1, key="a", another=another)
+    assert not asked
+    found = damaged(IMAGE, "colour_swap", 5, key="a", another=another)
+    assert asked
+    assert np.abs(lab_statistics(found) - lab_statistics(other)).max() < 3 < distance_of_colours(IMAGE, other)
+    assert (damaged(IMAGE, "colour_swap", 5, key="a") == IMAGE).all()
+
+
+def distance_of_colours(one: NDArray[np.uint8], two: NDArray[np.uint8]) -> float:
+    return float(np.abs(lab_statistics(one) - lab_statistics(two)).max())
 
 
 def test_a_row_says_what_was_measured() -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import numpy as np
@@ -68,12 +69,12 @@ class Scene:
     Attributes:
         rng: all randomness.
         overlay: where the source burnt in a scale bar, or None.
-        colours: float32 (2, 3), Lab means and deviations of a picture of another class, or None.
+        another: gives a picture of another class, uint8 RGB (H, W, 3); None where there is none.
     """
 
     rng: np.random.Generator
     overlay: Box | None = None
-    colours: NDArray[np.float32] | None = None
+    another: Callable[[], NDArray[np.uint8]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

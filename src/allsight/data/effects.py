@@ -4,7 +4,8 @@ Pure functions from uint8 RGB (H, W, 3) to uint8 RGB of the same size, shared by
 by the stress tests, which ask whether it did. Stain jitter follows Tellez et al., "Whole-slide mitosis detection in H&E
 breast histology using PHH3 as a reference to train distilled stain-invariant convolutional networks" (IEEE TMI 2018):
 haematoxylin, eosin and residual are scaled and shifted apart, in optical density, where stains add. Recolouring follows
-Reinhard et al., "Color transfer between images" (IEEE CG&A 2001), in CIE Lab.
+Reinhard et al., "Color transfer between images" (IEEE CG&A 2001), in CIE Lab. Cells are cut and pasted as by Dwibedi,
+Misra & Hebert, "Cut, paste and learn: surprisingly easy synthesis for instance detection" (ICCV 2017).
 """
 
 from __future__ import annotations
@@ -45,6 +46,35 @@ def hide_box(image: Image, box: Box) -> Image:
     rows, columns = box.pixels(*image.shape[:2])
     hidden[rows, columns] = np.median(image[::4, ::4].reshape(-1, 3), axis=0).astype(np.uint8)
     return hidden
+
+
+def transplant(image: Image, field: Image, *, share: float, rng: np.random.Generator) -> Image:
+    """Some of the leukocytes of one picture on the field of another, which has lost its own.
+
+    Red cells, slide and how close cells lie tell of a person's blood and a laboratory, and not of the leukocytes.
+
+    Args:
+        image: uint8 RGB (H, W, 3), whose leukocytes are shown; given back as it is if none are found.
+        field: uint8 RGB of any size, brought to that of `image`; its leukocytes are painted over with its empty slide.
+        share: probability of each clump of leukocytes to be shown; one is shown in any case.
+        rng: which of them.
+    """
+    import cv2
+
+    from allsight.data.cells import cell_mask, labelled
+
+    labels, areas = labelled(cell_mask(image))
+    clumps = len(areas) - 1
+    if not clumps:
+        return image
+    shown = np.concatenate([[False], rng.random(clumps) < share])
+    shown[1 + rng.integers(clumps)] = True
+    height, width = image.shape[:2]
+    if field.shape != image.shape:
+        field = np.asarray(cv2.resize(field, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    slide = np.percentile(field[::3, ::3].reshape(-1, 3), 95, axis=0).astype(np.uint8)
+    cleared = _blended(np.broadcast_to(slide, field.shape), field, mask=cell_mask(field))
+    return _blended(image, cleared, mask=shown[labels])
 
 
 def jitter_stain(image: Image, *, factors: NDArray[np.float64], shifts: NDArray[np.float64]) -> Image:
@@ -166,6 +196,14 @@ def dust(image: Image, specks: int, *, rng: np.random.Generator) -> Image:
         cv2.ellipse(mask, (int(x * width), int(y * height)), axes, 180 * angle, 0, 360, (1.0,), -1)
         light *= 1 - (0.5 + 0.4 * opacity) * cv2.GaussianBlur(mask, (0, 0), max(0.5, side / 224))
     return _rounded(image * light[..., None])
+
+
+def _blended(above: Image, below: Image, *, mask: NDArray[np.bool_]) -> Image:
+    """One picture where the mask is, another elsewhere, without a hard edge in between."""
+    import cv2
+
+    opacity = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), max(1.0, min(mask.shape) / 150))[..., None]
+    return _rounded(opacity * above + (1 - opacity) * below)
 
 
 def _rounded(values: NDArray[np.float32]) -> Image:

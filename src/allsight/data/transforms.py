@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -23,6 +25,9 @@ class Augmentation(BaseModel):
         untouched: share of the images that are only mirrored and turned, as the pictures are that a model will meet.
         flip: probability of a mirror image.
         turn: whether images are turned by a random multiple of 90 degrees, which needs no resampling.
+        transplant: probability that some of the leukocytes are shown on the field of another training image, cleared of
+            its own: what lies around cells, and how many there are, goes with a person and not with the disease.
+        transplant_least: smallest share of them that is then shown; among few there may be none that is ill.
         hide_corner: probability that the corner with the source's scale bar is painted over, and the other three.
         zoom: half width of the uniform logarithm of the magnification.
         stain: half width of the uniform factor on each stain; 0 for none.
@@ -46,6 +51,8 @@ class Augmentation(BaseModel):
     untouched: float = Field(default=0.0, ge=0, le=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     turn: bool = True
+    transplant: float = Field(default=0.0, ge=0, le=1)
+    transplant_least: float = Field(default=0.5, ge=0, le=1)
     hide_corner: float = Field(default=0.5, ge=0, le=1)
     zoom: float = Field(default=0.15, ge=0, le=1)
     stain: float = Field(default=0.2, ge=0, lt=1)
@@ -71,6 +78,7 @@ def augment(
     rng: np.random.Generator,
     overlay: Box | None = None,
     palette: NDArray[np.float32] | None = None,
+    another: Callable[[float], NDArray[np.uint8]] | None = None,
 ) -> NDArray[np.uint8]:
     """A varied copy of an image.
 
@@ -80,6 +88,7 @@ def augment(
         rng: all randomness; the same generator state gives the same bytes.
         overlay: where the source burnt in a scale bar, or None.
         palette: float32 (n, 2, 3), `effects.lab_statistics` of training images; None recolours nothing.
+        another: gives the training image that lies at a share in [0, 1) of all; None transplants nothing.
 
     Returns:
         uint8 RGB (H, W, 3), contiguous; (W, H, 3) after a quarter turn.
@@ -103,7 +112,14 @@ def augment(
     specks, quality = int(rng.integers(settings.dust_most + 1)), int(rng.integers(settings.jpeg_least, 96))
     fall = np.random.default_rng(rng.integers(2**63))
 
-    if rng.random() >= settings.untouched:
+    untouched = rng.random()
+    transplant, donor = rng.random(2)
+    share = rng.uniform(settings.transplant_least, 1)
+    choice = np.random.default_rng(rng.integers(2**63))
+
+    if untouched >= settings.untouched:
+        if another is not None and transplant < settings.transplant:
+            image = effects.transplant(image, another(donor), share=share, rng=choice)
         if overlay is not None and hide < settings.hide_corner:
             for box in overlay.mirrored():
                 image = effects.hide_box(image, box)

@@ -19,7 +19,7 @@ from allsight.evaluate.evaluation import coverage_of
 from allsight.evaluate.metrics import families
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -62,7 +62,7 @@ def damaged(
     key: str,
     seed: int = 0,
     overlay: Box | None = None,
-    colours: NDArray[np.float32] | None = None,
+    another: Callable[[], NDArray[np.uint8]] | None = None,
 ) -> NDArray[np.uint8]:
     """The picture after a damage. The same key and seed give the same bytes, whatever model is asked.
 
@@ -73,27 +73,23 @@ def damaged(
         key: what identifies the image, such as its hash.
         seed: of all randomness.
         overlay: where the source burnt in a scale bar.
-        colours: float32 (2, 3), Lab means and deviations of a picture of another class.
+        another: gives a picture of another class.
     """
     kind = catalog.load(Damage, damage)
     rng = np.random.default_rng([seed, severity, *(zlib.crc32(text.encode()) for text in (damage, key))])
-    return kind.apply(image, kind.levels[severity - 1], scene=Scene(rng, overlay, colours))
+    return kind.apply(image, kind.levels[severity - 1], scene=Scene(rng, overlay, another))
 
 
-def of_another_class(
-    palette: NDArray[np.float32], labels: NDArray[np.int64], *, seed: int = 0
-) -> NDArray[np.float32]:
-    """For each image the colours of one of another class, drawn evenly; its own where there is only one class.
+def of_another_class(labels: NDArray[np.int64], *, seed: int = 0) -> list[int]:
+    """For each image the index of one of another class, drawn evenly; its own where there is only one class.
 
     Args:
-        palette: float32 (n, 2, 3).
         labels: (n,).
         seed: of the draw.
     """
     rng = np.random.default_rng(seed)
     others = {c: np.flatnonzero(labels != c) for c in set(labels.tolist())}
-    chosen = [int(rng.choice(others[c])) if len(others[c]) else i for i, c in enumerate(labels.tolist())]
-    return palette[chosen]
+    return [int(rng.choice(others[c])) if len(others[c]) else i for i, c in enumerate(labels.tolist())]
 
 
 def stressed(

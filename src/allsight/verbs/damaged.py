@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from allsight.core.errors import ImageError
-from allsight.data.effects import lab_statistics
-from allsight.data.loading import in_order
 from allsight.evaluate.shortcuts import features_of
 from allsight.evaluate.stress import damaged, of_another_class, stressed
 from allsight.verbs.controls import controls_when_damaged
@@ -65,9 +63,8 @@ class Damaged:
         seed: int,
     ) -> None:
         self.dataset, self.samples, self.hashes, self.seed = dataset, samples, hashes, seed
-        palette = np.stack(list(in_order(lambda s: lab_statistics(dataset.read(s)), samples)))
-        others = of_another_class(palette, labels, seed=seed)
-        self.colours = {s.name: others[i] for i, s in enumerate(samples)}
+        others = of_another_class(labels, seed=seed)
+        self.another = {s.name: samples[other] for s, other in zip(samples, others, strict=True)}
 
     def read(self, sample: Sample, damage: str, severity: int) -> NDArray[np.uint8]:
         """One image after a damage, uint8 RGB (H, W, 3)."""
@@ -78,7 +75,7 @@ class Damaged:
             key=self.hashes[sample.name],
             seed=self.seed,
             overlay=self.dataset.overlay,
-            colours=self.colours[sample.name],
+            another=lambda: self.dataset.read(self.another[sample.name]),
         )
 
     def tried(

@@ -28,7 +28,7 @@ class ColourSwap(Damage):
     @classmethod
     def apply(cls, image: NDArray[np.uint8], level: float, *, scene: Scene) -> NDArray[np.uint8]:
         """The damaged picture, uint8 RGB of the same shape."""
-        if scene.colours is None:
+        if scene.another is None:
             return image
-        own = effects.lab_statistics(image)
-        return effects.recolour(image, own + np.float32(level) * (scene.colours - own))
+        own, theirs = effects.lab_statistics(image), effects.lab_statistics(scene.another())
+        return effects.recolour(image, own + np.float32(level) * (theirs - own))

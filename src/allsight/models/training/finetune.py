@@ -255,6 +255,7 @@ class _Run:
                 rng=rng,
                 overlay=self.train.dataset.overlay,
                 palette=self.palette,
+                another=self._another,
             )
             with torch.no_grad():
                 pixels = torch.from_numpy(varied)[None].to(self.fabric.device)
@@ -275,6 +276,10 @@ class _Run:
                     teacher.softened(*seen_by_teacher) if teacher else None,
                 )
                 images, labels = [], []
+
+    def _another(self, share: float) -> NDArray[np.uint8]:
+        """The training image that lies at a share in [0, 1) of all."""
+        return self.train.dataset.read(self.train.samples[int(share * len(self.train))])
 
     def _places(self, step: int) -> list[tuple[int, int]]:
         """(epoch, index) of the images of a step."""
