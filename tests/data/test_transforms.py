@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from allsight.core.records import Box
+from allsight.data.cells import nucleus_mask
 from allsight.data.datasets.synthetic import Synthetic
 from allsight.data.effects import TURNS, lab_statistics
 from allsight.data.transforms import Augmentation, augment
@@ -110,3 +111,21 @@ def test_a_transplant_takes_the_field_that_is_given_for_its_draw(picture: NDArra
     assert min(asked) < 0.3
     assert max(asked) > 0.7
     assert (varied(picture, 3, transplant=1.0) == picture).all()  # no other image, no transplant
+
+
+def test_the_least_share_of_leukocytes_is_shown() -> None:
+    source = Synthetic.open("3?images=8&patients=8&size=224")
+    crowded = max((source.read(sample) for sample in source.samples), key=lambda i: nucleus_mask(i).sum())
+    empty = np.full_like(crowded, 240)
+
+    def shown(least: float) -> list[int]:
+        settings = NOTHING.model_copy(update={"transplant": 1.0, "transplant_least": least})
+        rngs = [np.random.default_rng(seed) for seed in range(8)]
+        return [
+            int(nucleus_mask(augment(crowded, settings, rng=rng, another=lambda _: empty)).sum())
+            for rng in rngs
+        ]
+
+    everything = shown(1.0)
+    assert min(everything) == max(everything) > 0
+    assert min(shown(0.0)) < 0.5 * everything[0]
