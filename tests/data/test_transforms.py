@@ -113,7 +113,7 @@ def test_a_transplant_takes_the_field_that_is_given_for_its_draw(picture: NDArra
     assert (varied(picture, 3, transplant=1.0) == picture).all()  # no other image, no transplant
 
 
-def test_the_least_share_of_leukocytes_is_shown() -> None:
+def test_leukocytes_are_shown_with_the_least_probability_or_more() -> None:
     source = Synthetic.open("3?images=8&patients=8&size=224")
     crowded = max((source.read(sample) for sample in source.samples), key=lambda i: nucleus_mask(i).sum())
     empty = np.full_like(crowded, 240)

@@ -27,7 +27,8 @@ class Augmentation(BaseModel):
         turn: whether images are turned by a random multiple of 90 degrees, which needs no resampling.
         transplant: probability that some of the leukocytes are shown on the field of another training image, cleared of
             its own: what lies around cells, and how many there are, goes with a person and not with the disease.
-        transplant_least: smallest share of them that is then shown; among few there may be none that is ill.
+        transplant_least: each clump of them is then shown with one probability, drawn from this to 1; among few there
+            may be none that is ill.
         hide_corner: probability that the corner with the source's scale bar is painted over, and the other three.
         zoom: half width of the uniform logarithm of the magnification.
         stain: half width of the uniform factor on each stain; 0 for none.

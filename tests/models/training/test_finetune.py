@@ -6,9 +6,12 @@ import hashlib
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from allsight.core import catalog
 from allsight.core.contracts import Backbone
@@ -159,3 +162,17 @@ def test_the_callers_random_numbers_are_left_alone(noise: Noise, tmp_path: Path)
     assert torch.equal(torch.rand(1), expected)
     assert not torch.are_deterministic_algorithms_enabled()
     assert torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+
+
+def test_fields_of_transplants_are_those_of_images_that_are_learned_from(
+    noise: Noise, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: set[bytes] = set()
+
+    def watched(image: NDArray[np.uint8], _: Augmentation, **options: Any) -> NDArray[np.uint8]:
+        given.update(options["another"](share).tobytes() for share in np.linspace(0, 1, 200, endpoint=False))
+        return image
+
+    monkeypatch.setattr("allsight.models.training.finetune.augment", watched)
+    tune(noise, fresh(), tmp_path, settings=FineTuning(epochs=1, batch_size=8))
+    assert given == {noise.read(sample).tobytes() for sample in noise.samples[:34]}

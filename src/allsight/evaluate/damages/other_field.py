@@ -19,7 +19,7 @@ class OtherField(Damage):
     """The leukocytes on the field of a picture of another class, which has lost its own; fewer and fewer of them."""
 
     meaning: ClassVar[str] = (
-        "red cells and slide of a picture of another class, {level:.0%} of the leukocytes left, one at least"
+        "red cells and slide of a picture of another class, each clump of leukocytes left at {level:.0%}, one at least"
     )
     levels: ClassVar[tuple[float, float, float, float, float]] = (1.0, 0.75, 0.5, 0.25, 0.0)
     usual: ClassVar[int] = 1

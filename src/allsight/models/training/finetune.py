@@ -8,7 +8,6 @@ checkpoint needs weights, optimizer moments and counters, and no generator state
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,6 +31,7 @@ from allsight.models.training.checkpoint import (
     tensors_of,
 )
 from allsight.models.training.interruption import Interruption, deferred_interruption
+from allsight.models.training.reproducible import reproducible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def finetune(
         identity=identity,
         teacher=teacher,
     )
-    with _reproducible(run.threads), deferred_interruption() as interruption:
+    with reproducible(run.threads), deferred_interruption() as interruption:
         if resume:
             run.restore()
         run.go(interruption, checkpoint_seconds=checkpoint_seconds, progress=progress)
@@ -388,27 +388,3 @@ def _parameter_groups(model: nn.Module, weight_decay: float) -> list[dict[str, A
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-
-
-@contextmanager
-def _reproducible(threads: int) -> Iterator[None]:
-    """Deterministic kernels and a fixed number of threads; put back afterwards, the generators too."""
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.get_num_threads(),
-        torch.backends.cudnn.benchmark,
-        torch.utils.deterministic.fill_uninitialized_memory,  # type: ignore[attr-defined]
-    )
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # Would fill every new tensor with NaN before a kernel writes its result there: a fifth of the time of a training.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.set_num_threads(threads)
-    torch.backends.cudnn.benchmark = False
-    try:
-        with torch.random.fork_rng():
-            yield
-    finally:
-        torch.use_deterministic_algorithms(before[0])
-        torch.set_num_threads(before[1])
-        torch.backends.cudnn.benchmark = before[2]
-        torch.utils.deterministic.fill_uninitialized_memory = before[3]  # type: ignore[attr-defined]
