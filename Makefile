@@ -39,7 +39,7 @@ format: install
 FOLDS ?= 0,1,2
 builtin: install
 	$(BIN)/allsight study $(TALEQANI) --backbones efficientnet-lite0 --config benchmarks/builtin.json --splits field \
-		--only-folds $(FOLDS) --stress usual --whole --out runs/builtin
+		--only-folds $(FOLDS) --export --stress usual --whole --out runs/builtin
 	$(BIN)/python benchmarks/ship.py runs/builtin/bundles/efficientnet_lite0-tuned-field-s0-whole
 
 clean:

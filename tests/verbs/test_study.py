@@ -21,7 +21,7 @@ from allsight.cli.main import main
 from allsight.core.errors import UsageError
 from allsight.models.bundle import read_config
 from allsight.models.training.settings import FineTuning
-from allsight.verbs.run_files import PREDICTIONS_FILE
+from allsight.verbs.run_files import EVALUATION_FILE, PREDICTIONS_FILE
 from allsight.verbs.study import Studied, study
 from allsight.verbs.train import train
 
@@ -99,6 +99,17 @@ def test_networks_and_other_data_are_added_to_a_study(tmp_path: Path) -> None:
     assert sorted((e.data, e.n_images) for e in more.elsewhere) == [(another, 16), (other, 24)]
     with pytest.raises(UsageError, match="Two models of this study are called 'own'"):
         study(DATA, out=out, bundles=(own.bundle, own.bundle))
+
+
+def test_models_are_tested_in_their_own_graphs(studied: Studied, tmp_path: Path) -> None:
+    arguments = {**ARGUMENTS, "splits": ("patient",), "only_folds": (0,)}
+    fast = study(DATA, out=tmp_path, graphs=True, **arguments)
+    (name,) = (path.name for path in (fast.out / "bundles").iterdir())
+    assert "openvino fp32" in read_config(fast.out / "bundles" / name).exports
+    run, slow = fast.out / "runs" / name, studied.out / "runs" / name
+    assert json.loads((run / EVALUATION_FILE).read_text())["model"]["runtime"] == "openvino"
+    ours, theirs = (list(csv.DictReader((r / PREDICTIONS_FILE).open())) for r in (run, slow))
+    assert [row["prediction"] for row in ours] == [row["prediction"] for row in theirs]
 
 
 def test_a_model_for_use_carries_the_figures_of_its_folds(studied: Studied) -> None:

@@ -38,6 +38,10 @@ def study(
             "--whole", help="Also train on all of the data, for use, with these figures in the card."
         ),
     ] = False,
+    export: Annotated[
+        bool,
+        typer.Option("--export", help="Write each model's OpenVINO graph, too, and test that: it is faster."),
+    ] = False,
     bundles: Annotated[str, typer.Option(help="Bundles trained already, with commas.")] = "",
     elsewhere: Annotated[str, typer.Option(help="Other DATA to try every model on, with semicolons.")] = "",
     stress: Annotated[str, typer.Option(help="Damage the images, too: none, usual or all.")] = "none",
@@ -67,6 +71,7 @@ def study(
             only_folds=_numbers(only_folds, "--only-folds"),
             hold_out=_listed(hold_out),
             whole=whole,
+            graphs=export,
             bundles=_listed(bundles),
             elsewhere=_listed(elsewhere, between=";"),
             stress=stress,
