@@ -15,6 +15,9 @@ from PIL import Image
 
 from allsight.core.errors import UsageError
 from allsight.data.datasets.synthetic import Synthetic
+from allsight.data.effects import transplant
+from allsight.data.source import open_dataset
+from allsight.evaluate.stress import of_another_class
 from allsight.inference.predictor import Predictor
 from allsight.models.bundle import BUILTIN, MODEL_FILE, bundle_folder, own_folder, read_config, read_split
 from allsight.verbs.export import export
@@ -81,6 +84,22 @@ def test_it_refuses_what_is_no_smear(tmp_path: Path) -> None:
         Image.fromarray(picture).save(tmp_path / f"{i}.png")
         judged = predictor.judged(picture)
         assert judged.verdict == "refer", judged
+
+
+def test_it_follows_the_leukocytes_and_not_the_field_around_them(real_data: Path) -> None:
+    """On fields of another class: 0.92 of the validation images; 0.41 before it was taught with transplants."""
+    dataset = open_dataset(f"taleqani:{real_data / 'taleqani'}")
+    unlearned = {row.name for row in read_split(bundle_folder(BUILTIN)) if row.part == "validation"}
+    samples = [s for s in dataset.samples if s.name in unlearned][::4]
+    labels = np.array([dataset.classes.index(s.label) for s in samples])
+    predictor = Predictor.open(bundle_folder(BUILTIN), runtime=None)
+    right = []
+    for i, j in enumerate(of_another_class(labels)):
+        image, field = dataset.read(samples[i]), dataset.read(samples[j])
+        judged = predictor.judged(transplant(image, field, share=1.0, rng=np.random.default_rng(i)))
+        right.append(judged.label == samples[i].label)
+    assert len(right) >= 80
+    assert np.mean(right) >= 0.8
 
 
 def test_the_wheel_holds_it_and_answers_offline(smears: list[Path], tmp_path: Path) -> None:
