@@ -131,7 +131,7 @@ def study(
         only_folds: which of them; by default all.
         hold_out: the source's own parts to test on, one after the other, instead of folds; "a+b" is two at once.
         whole: also train each network on all of the data, for use, with this study's figures in its card.
-        graphs: also write the OpenVINO graph of each network that is tested, and test that: on a processor it is
+        graphs: also write the OpenVINO graph of each network trained for a test, and test that: on a processor it is
             several times as fast. A graph that does not answer as PyTorch does is missing, with that reason.
         bundles: trained already, on this data; tested and put into the table like the others.
         elsewhere: other DATA to try every model on.
