@@ -19,6 +19,8 @@ from sklearn.metrics import accuracy_score
 
 from allsight.cli.main import main
 from allsight.core.errors import UsageError
+from allsight.inference.precision import FP32
+from allsight.inference.runtimes.openvino import FILES
 from allsight.models.bundle import read_config
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.run_files import EVALUATION_FILE, PREDICTIONS_FILE
@@ -103,13 +105,16 @@ def test_networks_and_other_data_are_added_to_a_study(tmp_path: Path) -> None:
 
 def test_models_are_tested_in_their_own_graphs(studied: Studied, tmp_path: Path) -> None:
     arguments = {**ARGUMENTS, "splits": ("patient",), "only_folds": (0,)}
-    fast = study(DATA, out=tmp_path, graphs=True, **arguments)
+    fast = study(DATA, out=tmp_path, export=True, **arguments)
     (name,) = (path.name for path in (fast.out / "bundles").iterdir())
-    assert "openvino fp32" in read_config(fast.out / "bundles" / name).exports
+    graph = fast.out / "bundles" / name / FILES[FP32]
+    written = graph.stat().st_mtime_ns
     run, slow = fast.out / "runs" / name, studied.out / "runs" / name
     assert json.loads((run / EVALUATION_FILE).read_text())["model"]["runtime"] == "openvino"
     ours, theirs = (list(csv.DictReader((r / PREDICTIONS_FILE).open())) for r in (run, slow))
     assert [row["prediction"] for row in ours] == [row["prediction"] for row in theirs]
+    study(DATA, out=tmp_path, export=True, **arguments)
+    assert graph.stat().st_mtime_ns == written  # what is there is not written again
 
 
 def test_a_model_for_use_carries_the_figures_of_its_folds(studied: Studied) -> None:

@@ -22,15 +22,13 @@ from allsight.evaluate.study import Missing, Study
 from allsight.models.bundle import CONFIG_FILE, BundleConfig, bundle_folder, read_config
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.evaluate import evaluate
-from allsight.verbs.export import export
+from allsight.verbs.export import export as write_graphs
 from allsight.verbs.run_files import EVALUATION_FILE
 from allsight.verbs.study_files import BUNDLES, ELSEWHERE, RUNS, gathered, tell, times_of, write_study
 from allsight.verbs.train import train
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-GRAPH = "openvino fp32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ def study(
     only_folds: Sequence[int] = (),
     hold_out: Sequence[str] = (),
     whole: bool = False,
-    graphs: bool = False,
+    export: bool = False,
     bundles: Sequence[str | Path] = (),
     elsewhere: Sequence[str] = (),
     stress: str = "none",
@@ -131,8 +129,8 @@ def study(
         only_folds: which of them; by default all.
         hold_out: the source's own parts to test on, one after the other, instead of folds; "a+b" is two at once.
         whole: also train each network on all of the data, for use, with this study's figures in its card.
-        graphs: also write the OpenVINO graph of each network trained for a test, and test that: on a processor it is
-            several times as fast. A graph that does not answer as PyTorch does is missing, with that reason.
+        export: also write the OpenVINO graph of each network trained for a test, and test that: on a processor it is
+            faster. A network whose graph does not answer as PyTorch does is missing, with that reason.
         bundles: trained already, on this data; tested and put into the table like the others.
         elsewhere: other DATA to try every model on.
         stress: "usual" or "all" damages, as in `evaluate`.
@@ -174,8 +172,8 @@ def study(
         try:
             if done < len(cells):
                 _train(cells[done], place, plan)
-                if graphs and GRAPH not in read_config(place).exports:
-                    export(place, data=data, progress=progress)
+                if export and "openvino fp32" not in read_config(place).exports:
+                    write_graphs(place, data=data, progress=progress)
             _test(place, folder / RUNS / name, data, stress=stress, resamples=resamples, progress=progress)
             for other in elsewhere:
                 at = folder / ELSEWHERE / name / f"{other.partition(':')[0]}-{fingerprint([other])[:8]}"

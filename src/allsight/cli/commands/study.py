@@ -71,7 +71,7 @@ def study(
             only_folds=_numbers(only_folds, "--only-folds"),
             hold_out=_listed(hold_out),
             whole=whole,
-            graphs=export,
+            export=export,
             bundles=_listed(bundles),
             elsewhere=_listed(elsewhere, between=";"),
             stress=stress,
