@@ -78,6 +78,21 @@ def test_so_many_are_untouched(picture: NDArray[np.uint8]) -> None:
     assert 95 <= n <= 145  # 120 expected, with a standard deviation of 9
 
 
+def test_with_no_least_damage_an_image_has_any_part_of_its_changes(picture: NDArray[np.uint8]) -> None:
+    """Of two changes that are due: neither, one alone and both, a third of the images each."""
+
+    def seen(seed: int, least: float) -> int:
+        settings = NOTHING.model_copy(update={"damage_least": least, "grey": 1.0, "hide_corner": 1.0})
+        rng = np.random.default_rng(seed)
+        found = augment(picture, settings, rng=rng, overlay=Box(0.75, 0.75, 1.0, 1.0))
+        corner = found[-24:, -24:].reshape(-1, 3)
+        return int((found[..., 0] == found[..., 1]).all()) + int(len(np.unique(corner, axis=0)) == 1)
+
+    assert {seen(seed, 1.0) for seed in range(20)} == {2}
+    counts = np.bincount([seen(seed, 0.0) for seed in range(300)], minlength=3)
+    assert counts.min() >= 70  # 100 expected of each, with a standard deviation of 8
+
+
 def test_one_setting_leaves_the_draws_of_the_others(picture: NDArray[np.uint8]) -> None:
     turned = varied(picture, 2, turn=True)
     both = varied(picture, 2, turn=True, grey=1.0)

@@ -144,6 +144,45 @@ def test_what_was_trained_otherwise_is_not_passed_off(studied: Studied) -> None:
         study(DATA, out=studied.out, **{**ARGUMENTS, "only_folds": (7,)})
 
 
+def test_each_model_goes_on_from_its_own_in_another_study(tmp_path: Path) -> None:
+    """Fold by fold, so that nobody has seen what is held back; and the card knows both trainings."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    arguments: dict[str, Any] = {**ARGUMENTS, "freeze": False, "splits": ("patient",), "only_folds": (0, 2)}
+    arguments["settings"] = FineTuning(epochs=1, batch_size=16)
+    study(DATA, out=first, whole=True, **arguments)
+    later = {**arguments, "weights": str(first), "size": 80, "settings": FineTuning(epochs=2, batch_size=16)}
+    found = study(DATA, out=second, whole=True, **later).study
+    assert not found.missing
+    assert [row.recipe for row in found.rows] == ["from scratch, 1 epoch, 64 px; then 2 epochs, 80 px"]
+    assert found.rows[0].folds == ("fold 0", "fold 2")
+    for name in ("f0", "f2", "whole"):
+        config = read_config(second / "bundles" / f"tiny-tuned-patient-s0-{name}")
+        before: Any = config.training["before"]
+        assert config.weights == f"tiny-tuned-patient-s0-{name}"
+        assert (before["weights"], before["epochs"], config.training["epochs"]) == ("none", 1, 2)
+        assert "'weights': 'none'" in (second / "bundles" / config.name / "README.md").read_text()
+    study(DATA, out=second, whole=True, **later)  # the same again: nothing is trained otherwise
+    with pytest.raises(UsageError, match="was trained otherwise: weights tiny-tuned-patient-s0-f0"):
+        study(DATA, out=second, **{**later, "weights": "none"})
+    missing = study(DATA, out=second, **{**later, "only_folds": (1,)}).study.missing
+    assert [m.model for m in missing] == ["tiny-tuned-patient-s0-f1"]
+    assert "no weights called" in missing[0].reason
+
+
+def test_a_setting_that_came_after_a_bundle_had_its_default(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {**ARGUMENTS, "freeze": False, "splits": ("patient",), "only_folds": (0,)}
+    arguments["settings"] = FineTuning(epochs=1, batch_size=16)
+    study(DATA, out=tmp_path, **arguments)
+    path = tmp_path / "bundles" / "tiny-tuned-patient-s0-f0" / "config.json"
+    config = json.loads(path.read_text())
+    del config["training"]["look_again"], config["training"]["augmentation"]["damage_least"]
+    path.write_text(json.dumps(config))
+    study(DATA, out=tmp_path, **arguments)
+    other = FineTuning(epochs=1, batch_size=16, look_again=True)
+    with pytest.raises(UsageError, match="was trained otherwise: look_again False"):
+        study(DATA, out=tmp_path, **{**arguments, "settings": other})
+
+
 def test_a_network_that_cannot_be_trained_leaves_the_others_alone(tmp_path: Path) -> None:
     arguments = {**ARGUMENTS, "weights": "packaged", "splits": ("patient",), "only_folds": (0,)}
     found = study(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,6 +23,9 @@ class Augmentation(BaseModel):
 
     Attributes:
         untouched: share of the images that are only mirrored and turned, as the pictures are that a model will meet.
+        damage_least: each of the changes below that an image of the others is to have is then kept with one
+            probability, drawn for it from this to 1. At 0 some have one change only, as a picture has that is out of
+            focus and else as it should be; at 1 they have all that their own chances give them.
         flip: probability of a mirror image.
         turn: whether images are turned by a random multiple of 90 degrees, which needs no resampling.
         transplant: probability that some of the leukocytes are shown on the field of another training image, cleared of
@@ -50,6 +53,7 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     untouched: float = Field(default=0.0, ge=0, le=1)
+    damage_least: float = Field(default=1.0, ge=0, le=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     turn: bool = True
     transplant: float = Field(default=0.0, ge=0, le=1)
@@ -118,34 +122,46 @@ def augment(
     share = rng.uniform(settings.transplant_least, 1)
     choice = np.random.default_rng(rng.integers(2**63))
 
+    boxes = () if overlay is None else overlay.mirrored()
+    colours = () if palette is None else palette
+    changes: tuple[tuple[bool, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]], ...] = (
+        (hide < settings.hide_corner, lambda x: _hidden(x, boxes)),
+        (settings.zoom > 0, lambda x: effects.zoom(x, magnification)),
+        (
+            len(colours) > 0 and recolour < settings.recolour,
+            lambda x: effects.recolour(x, colours[int(other * len(colours))]),
+        ),
+        (
+            settings.stain + settings.stain_shift > 0,
+            lambda x: effects.jitter_stain(x, factors=factors, shifts=shifts),
+        ),
+        (settings.gain > 0, lambda x: effects.gain(x, gains)),
+        (grey < settings.grey, effects.grey),
+        (shade < settings.shade, lambda x: effects.shade(x, depth, direction=direction)),
+        (dust < settings.dust, lambda x: effects.dust(x, specks, rng=fall)),
+        (blur < settings.blur, lambda x: effects.blur(x, sigma)),
+        (settings.noise > 0, lambda x: effects.noise(x, deviation, rng=grain)),
+        (jpeg < settings.jpeg, lambda x: effects.jpeg(x, quality)),
+    )
+    kept = rng.random(len(changes)) < rng.uniform(settings.damage_least, 1)
+
     if untouched >= settings.untouched:
         if another is not None and transplant < settings.transplant:
             image = effects.transplant(image, another(donor), share=share, rng=choice)
-        if overlay is not None and hide < settings.hide_corner:
-            for box in overlay.mirrored():
-                image = effects.hide_box(image, box)
-        if settings.zoom:
-            image = effects.zoom(image, magnification)
-        if palette is not None and len(palette) and recolour < settings.recolour:
-            image = effects.recolour(image, palette[int(other * len(palette))])
-        if settings.stain or settings.stain_shift:
-            image = effects.jitter_stain(image, factors=factors, shifts=shifts)
-        if settings.gain:
-            image = effects.gain(image, gains)
-        if grey < settings.grey:
-            image = effects.grey(image)
-        if shade < settings.shade:
-            image = effects.shade(image, depth, direction=direction)
-        if dust < settings.dust:
-            image = effects.dust(image, specks, rng=fall)
-        if blur < settings.blur:
-            image = effects.blur(image, sigma)
-        if settings.noise:
-            image = effects.noise(image, deviation, rng=grain)
-        if jpeg < settings.jpeg:
-            image = effects.jpeg(image, quality)
+        for (is_due, change), stays in zip(changes, kept, strict=True):
+            if is_due and stays:
+                image = change(image)
     if flip < settings.flip:
         image = image[:, ::-1]
     if settings.turn:
         image = np.rot90(image, turns)
     return np.ascontiguousarray(image)
+
+
+def _hidden(image: NDArray[np.uint8], boxes: Iterable[Box]) -> NDArray[np.uint8]:
+    """The image with these boxes painted over."""
+    from allsight.data import effects
+
+    for box in boxes:
+        image = effects.hide_box(image, box)
+    return image

@@ -120,7 +120,8 @@ def study(
         out: the study's folder.
         backbones: networks of the catalog; none where only `bundles` are to be tested.
         freeze: fit only the linear head.
-        weights: where the networks start, as in `train`.
+        weights: where the networks start, as in `train`; or the folder of another study, where each goes on from its
+            own bundle there: the same network, split, seed and fold, so that what is held back stays unseen.
         size: side of their input in pixels; by default as published.
         settings: of the fine-tuning.
         splits: "patient", "field", "random"; by default the data's most honest and "random".
@@ -244,14 +245,15 @@ def _cells(
 
 def _train(cell: _Cell, place: Path, plan: _Plan) -> None:
     """Train one cell, go on with it, or see that it is what was asked for."""
+    weights = _start_of(cell, plan.weights)
     if (place / CONFIG_FILE).is_file():
-        _check_same(cell, read_config(place), plan)
+        _check_same(cell, read_config(place), weights, plan)
         return
     train(
         plan.data,
         out=place,
         backbone=cell.backbone,
-        weights=plan.weights,
+        weights=weights,
         freeze=cell.recipe == "frozen",
         split=cell.split,
         seed=cell.seed,
@@ -266,24 +268,38 @@ def _train(cell: _Cell, place: Path, plan: _Plan) -> None:
     )
 
 
-def _check_same(cell: _Cell, config: BundleConfig, plan: _Plan) -> None:
+def _start_of(cell: _Cell, weights: str | None) -> str | None:
+    """What a cell begins with: the weights that are named, or in another study's folder its own bundle."""
+    if weights is None or not (Path(weights) / BUNDLES).is_dir():
+        return weights
+    return str(Path(weights) / BUNDLES / cell.name)
+
+
+def _check_same(cell: _Cell, config: BundleConfig, weights: str | None, plan: _Plan) -> None:
     differing = []
     if config.data.fingerprint != plan.fingerprint:
         differing.append(f"data {config.data.source}")
-    if plan.weights is not None and config.weights not in (plan.weights, Path(plan.weights).name):
+    if weights is not None and config.weights not in (weights, Path(weights).name):
         differing.append(f"weights {config.weights}")
     if plan.size is not None and config.preprocessing.size != plan.size:
         differing.append(f"size {config.preprocessing.size}")
     if cell.fold is not None and config.protocol.folds != plan.folds:
         differing.append(f"{config.protocol.folds} folds")
     if cell.recipe == "tuned":
-        now = plan.settings.model_dump(mode="json")
-        differing += [f"{k} {config.training.get(k)}" for k in now if config.training.get(k) != now[k]]
+        now, then = plan.settings.model_dump(mode="json"), _settings_of(config).model_dump(mode="json")
+        differing += [f"{k} {then[k]}" for k in now if then[k] != now[k]]
     if differing:
         raise UsageError(
             f"{cell.name} was trained otherwise: {'; '.join(differing)}.",
             hint="Ask for the same settings again, or give this study another --out.",
         )
+
+
+def _settings_of(config: BundleConfig) -> FineTuning:
+    """What a bundle was trained with; a setting that came later has its default, which changes nothing."""
+    return FineTuning.model_validate(
+        {k: v for k, v in config.training.items() if k in FineTuning.model_fields}
+    )
 
 
 def _test(place: Path, run: Path, data: str, *, stress: str, resamples: int, progress: Progress) -> None:

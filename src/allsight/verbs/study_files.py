@@ -124,15 +124,25 @@ def row_name(config: BundleConfig) -> str:
 
 
 def recipe_in_words(config: BundleConfig) -> str:
-    """How a model was started and trained."""
-    begun = {"none": "from scratch", "packaged": "ImageNet", "imagenet": "ImageNet"}.get(
-        config.weights, f"from {config.weights}"
-    )
-    facts, size = config.training, config.preprocessing.size
-    if facts.get("mode") != "fine-tuned":
-        return f"{begun}, frozen, {size} px"
+    """How a model was started and trained; one that went on from another bundle has all its trainings."""
+    learned = {"backbone": config.backbone, "weights": config.weights, "size": config.preprocessing.size}
+    return _trainings({**learned, **config.training})
+
+
+def _trainings(facts: dict[str, Any]) -> str:
+    before = facts.get("before")
+    if before is None:
+        names = {"none": "from scratch", "packaged": "ImageNet", "imagenet": "ImageNet"}
+        begun = names.get(facts["weights"], f"from {facts['weights']}")
+    elif before["backbone"] == facts["backbone"]:
+        begun = f"{_trainings(before)}; then"
+    else:
+        begun = f"grown from {before['backbone']} ({_trainings(before)}); then"
     teacher = f", taught by {facts['teacher']}" if facts.get("teacher") else ""
-    return f"{begun}, {facts['epochs_run']} epochs, {size} px{teacher}"
+    learned = "frozen"
+    if facts.get("mode") == "fine-tuned":
+        learned = f"{facts['epochs_run']} epoch{'s' if facts['epochs_run'] > 1 else ''}"
+    return f"{begun}{' ' if before else ', '}{learned}, {facts['size']} px{teacher}"
 
 
 def _parameters(place: Path) -> int:

@@ -221,7 +221,7 @@ def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) ->
         pooled=learned.classifier.pooled,
         preprocessing=learned.classifier.preprocessing,
         weights=plan.weights if plan.weights in ("imagenet", "packaged", "none") else Path(plan.weights).name,
-        training={"seed": plan.seed, **learned.facts},
+        training={"seed": plan.seed, **learned.facts, **_before(plan.weights)},
         data=DataFacts(
             source=plan.data,
             fingerprint=material.fingerprint,
@@ -243,6 +243,15 @@ def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) ->
         trust=learned.trust.model_dump(mode="json"),
         provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
     )
+
+
+def _before(weights: str) -> dict[str, Any]:
+    """Of the bundle that training started from, where it did: what that one is, started from, and its own training."""
+    if not (Path(weights) / CONFIG_FILE).is_file():
+        return {}
+    begun = read_config(Path(weights))
+    facts = {"backbone": begun.backbone, "weights": begun.weights, "size": begun.preprocessing.size}
+    return {"before": {**facts, **begun.training}}
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -20,7 +20,9 @@ def study(
     out: Annotated[Path, typer.Option(help="Folder of the study; what is there already is not done again.")],
     backbones: Annotated[str, typer.Option(help="Networks, with commas between them.")] = "",
     freeze: Annotated[bool, typer.Option("--freeze", help="Fit only the heads, on cached features.")] = False,
-    weights: Annotated[str | None, typer.Option(help="imagenet, packaged, none, or a bundle.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="imagenet, packaged, none, a bundle, or another study, to go on from.")
+    ] = None,
     size: Annotated[
         int | None, typer.Option(min=8, help="Side of the networks' input. [as published]")
     ] = None,
