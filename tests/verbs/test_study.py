@@ -25,6 +25,7 @@ from allsight.models.bundle import read_config
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.run_files import EVALUATION_FILE, PREDICTIONS_FILE
 from allsight.verbs.study import Studied, study
+from allsight.verbs.study_files import recipe_in_words
 from allsight.verbs.train import train
 
 DATA = "synthetic:3?images=96&patients=24&size=64"
@@ -164,9 +165,23 @@ def test_each_model_goes_on_from_its_own_in_another_study(tmp_path: Path) -> Non
     study(DATA, out=second, whole=True, **later)  # the same again: nothing is trained otherwise
     with pytest.raises(UsageError, match="was trained otherwise: weights tiny-tuned-patient-s0-f0"):
         study(DATA, out=second, **{**later, "weights": "none"})
+    third = tmp_path / "third"  # models of the same names, trained otherwise
+    study(DATA, out=third, **{**arguments, "settings": FineTuning(epochs=1, batch_size=8)})
+    with pytest.raises(UsageError, match="another training of tiny-tuned-patient-s0-f0"):
+        study(DATA, out=second, **{**later, "weights": str(third)})
     missing = study(DATA, out=second, **{**later, "only_folds": (1,)}).study.missing
     assert [m.model for m in missing] == ["tiny-tuned-patient-s0-f1"]
     assert "no weights called" in missing[0].reason
+
+
+def test_a_recipe_says_what_a_model_was_grown_from(studied: Studied) -> None:
+    config = read_config(studied.out / "bundles" / "tiny-frozen-patient-s0-f0")
+    small = {"backbone": "smaller", "weights": "packaged", "size": 48, **config.training}
+    tuned = {"mode": "fine-tuned", "epochs_run": 3, "teacher": "elder", "before": small}
+    grown = config.model_copy(update={"training": tuned, "weights": "somewhere"})
+    expected = "grown from smaller (ImageNet, frozen, 48 px); then 3 epochs, 64 px, taught by elder"
+    assert recipe_in_words(grown) == expected
+    assert recipe_in_words(config) == "from scratch, frozen, 64 px"
 
 
 def test_a_setting_that_came_after_a_bundle_had_its_default(tmp_path: Path) -> None:

@@ -23,15 +23,15 @@ class Augmentation(BaseModel):
 
     Attributes:
         untouched: share of the images that are only mirrored and turned, as the pictures are that a model will meet.
-        damage_least: each of the changes below that an image of the others is to have is then kept with one
-            probability, drawn for it from this to 1. At 0 some have one change only, as a picture has that is out of
-            focus and else as it should be; at 1 they have all that their own chances give them.
         flip: probability of a mirror image.
         turn: whether images are turned by a random multiple of 90 degrees, which needs no resampling.
         transplant: probability that some of the leukocytes are shown on the field of another training image, cleared of
             its own: what lies around cells, and how many there are, goes with a person and not with the disease.
         transplant_least: each clump of them is then shown with one probability, drawn from this to 1; among few there
             may be none that is ill.
+        damage_least: each change from here on that an image is to have is kept with one probability, drawn for it from
+            this to 1. At 0 some have one change only, as a picture has that is out of focus and else as it should be;
+            at 1 they have all that their own chances give them.
         hide_corner: probability that the corner with the source's scale bar is painted over, and the other three.
         zoom: half width of the uniform logarithm of the magnification.
         stain: half width of the uniform factor on each stain; 0 for none.
@@ -53,11 +53,11 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     untouched: float = Field(default=0.0, ge=0, le=1)
-    damage_least: float = Field(default=1.0, ge=0, le=1)
     flip: float = Field(default=0.5, ge=0, le=1)
     turn: bool = True
     transplant: float = Field(default=0.0, ge=0, le=1)
     transplant_least: float = Field(default=0.5, ge=0, le=1)
+    damage_least: float = Field(default=1.0, ge=0, le=1)
     hide_corner: float = Field(default=0.5, ge=0, le=1)
     zoom: float = Field(default=0.15, ge=0, le=1)
     stain: float = Field(default=0.2, ge=0, lt=1)

@@ -142,6 +142,16 @@ def bundle_folder(bundle: str | Path) -> Path:
     return _SHIPPED if bundle == BUILTIN else Path(bundle)
 
 
+def begun_from(weights: str) -> Path | None:
+    """The bundle that a training starts from; None where `weights` names a source or a file of weights.
+
+    >>> begun_from("packaged"), begun_from("builtin") == bundle_folder("builtin")
+    (None, True)
+    """
+    folder = bundle_folder(weights)
+    return folder if (folder / CONFIG_FILE).is_file() else None
+
+
 def own_folder(bundle: str | Path) -> Path:
     """The folder of a bundle that is to be written into.
 

@@ -70,10 +70,10 @@ def starting_head(weights: str, network: Network, *, classes: Sequence[str]) -> 
     """
     from safetensors import safe_open
 
-    from allsight.models.bundle import CONFIG_FILE, MODEL_FILE, read_config
+    from allsight.models.bundle import MODEL_FILE, begun_from, read_config
 
-    folder = Path(weights)
-    if not (folder / CONFIG_FILE).is_file():
+    folder = begun_from(weights)
+    if folder is None:
         return None
     config = read_config(folder)
     if config.classes != tuple(classes):

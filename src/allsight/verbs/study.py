@@ -20,6 +20,7 @@ from allsight.evaluate.document import Evaluation
 from allsight.evaluate.stress import damages_of
 from allsight.evaluate.study import Missing, Study
 from allsight.models.bundle import CONFIG_FILE, BundleConfig, bundle_folder, read_config
+from allsight.models.training.ancestry import training_before
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.evaluate import evaluate
 from allsight.verbs.export import export as write_graphs
@@ -281,6 +282,9 @@ def _check_same(cell: _Cell, config: BundleConfig, weights: str | None, plan: _P
         differing.append(f"data {config.data.source}")
     if weights is not None and config.weights not in (weights, Path(weights).name):
         differing.append(f"weights {config.weights}")
+    before = config.training.get("before")
+    if weights is not None and before is not None and before != training_before(weights):
+        differing.append(f"weights of another training of {config.weights}")
     if plan.size is not None and config.preprocessing.size != plan.size:
         differing.append(f"size {config.preprocessing.size}")
     if cell.fold is not None and config.protocol.folds != plan.folds:

@@ -21,11 +21,13 @@ from allsight.models.bundle import (
     BundleConfig,
     DataFacts,
     Protocol,
+    begun_from,
     bundle_folder,
     read_config,
     save_bundle,
 )
 from allsight.models.card import model_card
+from allsight.models.training.ancestry import training_before
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.learning import CHECKPOINTS, Learned, Plan, check_ancestors, learn
 from allsight.verbs.material import Material, divide
@@ -135,8 +137,8 @@ def train(
         if weights == BUILTIN
         else weights or ("packaged" if kind.packaged else "imagenet")
     )
-    if freeze and (Path(start_from) / CONFIG_FILE).is_file():
-        begun = read_config(Path(start_from)).backbone
+    if freeze and (place := begun_from(start_from)) is not None:
+        begun = read_config(place).backbone
         if catalog.load(Backbone, begun) is not kind:
             raise UsageError(
                 f"{start_from!r} holds {begun}; a larger network that is grown from it must be trained.",
@@ -213,6 +215,7 @@ def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
 
 def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) -> BundleConfig:
     split, dataset = material.split, material.dataset
+    before = training_before(plan.weights)
     return BundleConfig(
         name=name,
         backbone=plan.backbone,
@@ -221,7 +224,7 @@ def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) ->
         pooled=learned.classifier.pooled,
         preprocessing=learned.classifier.preprocessing,
         weights=plan.weights if plan.weights in ("imagenet", "packaged", "none") else Path(plan.weights).name,
-        training={"seed": plan.seed, **learned.facts, **_before(plan.weights)},
+        training={"seed": plan.seed, **learned.facts, **({"before": before} if before else {})},
         data=DataFacts(
             source=plan.data,
             fingerprint=material.fingerprint,
@@ -243,15 +246,6 @@ def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) ->
         trust=learned.trust.model_dump(mode="json"),
         provenance={"versions": dict(versions()), "commit": commit(), "machine": machine()},
     )
-
-
-def _before(weights: str) -> dict[str, Any]:
-    """Of the bundle that training started from, where it did: what that one is, started from, and its own training."""
-    if not (Path(weights) / CONFIG_FILE).is_file():
-        return {}
-    begun = read_config(Path(weights))
-    facts = {"backbone": begun.backbone, "weights": begun.weights, "size": begun.preprocessing.size}
-    return {"before": {**facts, **begun.training}}
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:

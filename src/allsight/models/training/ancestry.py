@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from allsight.core.errors import LeakError
 from allsight.core.records import TEST, TRAIN, VALIDATION
-from allsight.models.bundle import read_split
+from allsight.models.bundle import begun_from, read_config, read_split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+def training_before(weights: str) -> dict[str, Any] | None:
+    """Of the bundle that a training starts from: its network, input size, what it started from, and how it was trained.
+
+    None where `weights` names none.
+    """
+    folder = begun_from(weights)
+    if folder is None:
+        return None
+    begun = read_config(folder)
+    return {
+        "backbone": begun.backbone,
+        "weights": begun.weights,
+        "size": begun.preprocessing.size,
+        **begun.training,
+    }
 
 
 def assert_has_not_seen(
