@@ -12,19 +12,28 @@ from numpy.typing import NDArray
 
 from allsight.core.contracts import Runtime
 from allsight.core.records import VALIDATION
-from allsight.data.effects import TURNS
+from allsight.data.effects import TURNS, grey, lab_statistics
 from allsight.data.source import open_dataset
 from allsight.inference.predictor import Predictor, load_space
 from allsight.inference.rounding import clearance, fit_rounding
 from allsight.inference.runtimes.openvino import OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
-from allsight.inference.second_look import LOOKED_AT_AGAIN, fit_doubt, in_doubt, looked_again
+from allsight.inference.second_look import (
+    LOOKED_AT_AGAIN,
+    fit_doubt,
+    fit_stain,
+    in_doubt,
+    in_stain,
+    looked_again,
+)
 from allsight.inference.trust import Trust, in_precision, least_certainty, softmax
 from allsight.models.bundle import read_config, read_split, write_config
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.export import export
 from allsight.verbs.train import train
 from tests.bundles import DATA, open_gate, trained
+
+STAIN = ((60.0, 1.0, -9.0), (9.0, 8.0, 7.0))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +59,7 @@ def less_sure(runtime: Runtime) -> PyTorch:
 def test_an_image_that_is_not_square_is_turned_too(bundle: Path, image: NDArray[np.uint8]) -> None:
     runtime, wide = less_sure(PyTorch.open(bundle)), np.ascontiguousarray(image[:96])
     first = runtime.run(wide[None])
-    found = looked_again(runtime, wide, first, doubt=1.0)
+    found = looked_again(runtime, wide, first, doubt=1.0, stain=None)
     one_by_one = [runtime.run(turn(wide)[None]).logits[0] for turn in TURNS]
     np.testing.assert_allclose(found.logits[0], np.mean(one_by_one, axis=0), atol=1e-4)
     assert np.ptp(one_by_one, axis=0).max() > 1e-2  # the sides differ, so the mean says something
@@ -62,8 +71,33 @@ def test_what_leaves_no_doubt_is_looked_at_once(bundle: Path, image: NDArray[np.
     runtime = less_sure(PyTorch.open(bundle))
     first = runtime.run(image[None])
     sure = float(softmax(first.logits, 1.0).max())
-    assert looked_again(runtime, image, first, doubt=sure) is first
-    assert looked_again(runtime, image, first, doubt=np.nextafter(sure, 2)) is not first
+    assert looked_again(runtime, image, first, doubt=sure, stain=STAIN) is first
+    assert looked_again(runtime, image, first, doubt=np.nextafter(sure, 2), stain=STAIN) is not first
+
+
+def test_the_mirrored_sides_are_shown_in_the_usual_stain(bundle: Path, image: NDArray[np.uint8]) -> None:
+    runtime = less_sure(PyTorch.open(bundle))
+    first = runtime.run(image[None])
+    found = looked_again(runtime, image, first, doubt=1.0, stain=STAIN)
+    shown = [image] * 4 + [in_stain(image, STAIN)] * 4
+    one_by_one = [
+        runtime.run(turn(picture)[None]).logits[0] for turn, picture in zip(TURNS, shown, strict=True)
+    ]
+    np.testing.assert_allclose(found.logits[0], np.mean(one_by_one, axis=0), atol=1e-4)
+    own = looked_again(runtime, image, first, doubt=1.0, stain=None)
+    assert np.abs(own.logits - found.logits).max() > 1e-3
+
+
+def test_an_image_is_brought_to_the_usual_stain_as_far_as_it_has_colour(image: NDArray[np.uint8]) -> None:
+    np.testing.assert_allclose(lab_statistics(in_stain(image, STAIN)), STAIN, atol=2)
+    without = lab_statistics(in_stain(grey(image), STAIN))
+    np.testing.assert_allclose(without[0], STAIN[0], atol=2)
+    assert without[1, 1:].max() < 1  # one colour for all of it
+
+
+def test_the_usual_stain_is_the_middle_of_those_known() -> None:
+    apart = np.arange(-2, 3, dtype=np.float32)[:, None, None] * np.array([1, 50, 1], dtype=np.float32)
+    assert fit_stain(np.array([STAIN], dtype=np.float32) + apart) == STAIN
 
 
 def test_the_answer_does_not_depend_on_how_the_slide_lies(bundle: Path, image: NDArray[np.uint8]) -> None:
@@ -91,6 +125,7 @@ def test_limits_are_fitted_on_what_is_answered(tmp_path: Path) -> None:
     train(DATA, out=tmp_path / "b", backbone="efficientnet-lite0", size=64, settings=settings)
     predictor = Predictor.open(tmp_path / "b")
     assert predictor.trust.doubt > 0
+    assert predictor.trust.stain is not None
     dataset = open_dataset(DATA)
     names = {row.name for row in read_split(tmp_path / "b") if row.part == VALIDATION}
     samples = [s for s in dataset.samples if s.name in names]
@@ -111,7 +146,7 @@ def test_what_rounding_changes_is_measured_on_what_is_answered(bundle: Path, tmp
     """Every image is looked at again here, by either graph, and export's measure is that of the eight sides."""
     folder = shutil.copytree(bundle, tmp_path / "b")
     config = read_config(folder)
-    limits = {"doubt": 1.0, "thresholds": (0.5,) * 4}  # those of 120 images exclude no class
+    limits = {"doubt": 1.0, "stain": STAIN, "thresholds": (0.5,) * 4}  # those of 120 images exclude no class
     everything = Trust.model_validate(config.trust).model_copy(update=limits)
     write_config(folder, config.model_copy(update={"trust": everything.model_dump(mode="json")}))
     with open_gate():
@@ -125,7 +160,10 @@ def test_what_rounding_changes_is_measured_on_what_is_answered(bundle: Path, tmp
         (PyTorch.open(folder), "fp32"),
         (OpenVino.open(folder, precision="int8"), "int8"),
     ):
-        looks = [looked_again(runtime, i, runtime.run(i[None]), doubt=trust.doubt) for i in images]
+        looks = [
+            looked_again(runtime, i, runtime.run(i[None]), doubt=trust.doubt, stain=trust.stain)
+            for i in images
+        ]
         logits = np.concatenate([o.logits for o in looks])
         distances = load_space(folder).distances(np.concatenate([o.embedding for o in looks]))
         clearances.append(clearance(logits, distances, trust=in_precision(trust, precision)))

@@ -221,7 +221,9 @@ class Predictor:
         Where they leave doubt the image is looked at again; where rounding could have turned the verdict it is the
         fp32 graph's.
         """
-        outputs = looked_again(self.runtime, run.seen.image, run.outputs, doubt=self.trust.doubt)
+        outputs = looked_again(
+            self.runtime, run.seen.image, run.outputs, doubt=self.trust.doubt, stain=self.trust.stain
+        )
         distances = self.space.distances(outputs.embedding)
         (found,) = judge(
             outputs.logits,

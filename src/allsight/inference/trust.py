@@ -39,6 +39,7 @@ UNSURE = 0.04  # share of all images whose class is named with too little certai
 FALSE_REFUSALS = 0.01  # share of a new patient's or field's images that the distance alone may refuse
 _CANNOT_TELL, _NO_CLASS, _NOT_SURE = "cannot tell", "no class is likely enough", "not sure enough"
 DOUBTS = (_CANNOT_TELL, _NO_CLASS, _NOT_SURE)  # how reasons begin that say nothing against the picture itself
+Stain = tuple[tuple[float, float, float], tuple[float, float, float]]  # means and deviations of L, a and b
 DIRECTIONS = 2560  # of the embedding, at most: the foreign shows where training images vary least
 
 
@@ -62,6 +63,7 @@ class Trust(BaseModel):
     Attributes:
         doubt: probability, at temperature 1, below which an image is looked at from all its sides; 0: none is. What
             follows was fitted on what is answered then. See `allsight.inference.second_look`.
+        stain: Lab means and deviations that four of these sides are shown in; None: in the image's own.
         temperature: logits are divided by it.
         thresholds: per class, the largest 1 - p at which the class is in the prediction set.
         certainty: least p of the class that is named at which that is an answer; 0 asks for none.
@@ -75,6 +77,7 @@ class Trust(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     doubt: float = Field(ge=0, le=1, default=0.0)
+    stain: Stain | None = None
     temperature: float = Field(gt=0)
     thresholds: tuple[float, ...]
     certainty: float = Field(ge=0, le=1, default=0.0)
@@ -215,6 +218,7 @@ def fit_trust(
     groups: NDArray[np.str_] | None = None,
     limits: Limits | None = None,
     doubt: float = 0.0,
+    stain: Stain | None = None,
 ) -> Trust:
     """Fit temperature, thresholds and limits on validation images.
 
@@ -225,6 +229,7 @@ def fit_trust(
         groups: (N,), which images belong to one patient or field; None where each stands alone.
         limits: of appearance, as `fit_limits` gives them; None refuses nothing for its looks.
         doubt: below which the logits of an image are those of all its sides.
+        stain: that four of them were shown in.
     """
     temperature = fit_temperature(logits, labels)
     probabilities = softmax(logits, temperature)
@@ -232,6 +237,7 @@ def fit_trust(
     thresholds = conformal_thresholds(misses, labels, n_classes=probabilities.shape[1], groups=groups)
     return Trust(
         doubt=doubt,
+        stain=stain,
         temperature=temperature,
         thresholds=thresholds,
         certainty=least_certainty(probabilities),

@@ -300,6 +300,7 @@ def _fit(
     trust = wider.model_copy(
         update={
             "doubt": 0.0,  # all of these were fitted on first looks
+            "stain": None,
             "temperature": temperature,
             "thresholds": thresholds,
             "certainty": least_certainty(probabilities),

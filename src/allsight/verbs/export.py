@@ -321,7 +321,7 @@ class _Work:
         sides = []
         for runtime, answers in ((self.pytorch, self.reference), (self.graph, self.answers)):
             looks = [
-                looked_again(runtime, image, first, doubt=trust.doubt)
+                looked_again(runtime, image, first, doubt=trust.doubt, stain=trust.stain)
                 for image, first in zip(self.material.trial, answers, strict=True)
             ]
             logits, embeddings = (

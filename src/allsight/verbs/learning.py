@@ -12,9 +12,9 @@ from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import TRAIN, VALIDATION, Outputs
 from allsight.data.appearance import looks_of
 from allsight.inference.checks import fit_limits
-from allsight.inference.second_look import fit_doubt, looked_again
+from allsight.inference.second_look import fit_doubt, fit_stain, looked_again
 from allsight.inference.trust import Space, Trust, fit_space, fit_trust
-from allsight.models.bundle import CONFIG_FILE, MODEL_FILE, read_config
+from allsight.models.bundle import MODEL_FILE, begun_from, read_config
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from allsight.core.contracts import Backbone
     from allsight.core.progress import Progress
     from allsight.core.records import Sample
+    from allsight.inference.trust import Stain
     from allsight.models.classifier import Classifier
     from allsight.models.training.data import Portion
     from allsight.models.training.settings import FineTuning
@@ -80,8 +81,6 @@ def learn(
         checkpoint_seconds: longest time between two checkpoints.
         progress: told how far it is.
     """
-    import torch
-
     from allsight.models.training.features import embeddings_of
 
     train_part, validation = material.portion(TRAIN), material.portion(VALIDATION)
@@ -115,13 +114,45 @@ def learn(
             "teacher": None if plan.teacher is None else read_config(plan.teacher).name,
         }
         embeddings = embeddings_of(classifier, material.dataset, samples=both, progress=progress)
+    space, trust = fit_trusted(
+        classifier,
+        material,
+        embeddings,
+        again=plan.settings.look_again and not plan.freeze,
+        progress=progress,
+    )
+    return Learned(classifier, space, trust, facts, history)
+
+
+def fit_trusted(
+    classifier: Classifier,
+    material: Material,
+    embeddings: NDArray[np.float32],
+    *,
+    again: bool,
+    progress: Progress,
+) -> tuple[Space, Trust]:
+    """What a trained model is trusted with, from its validation images.
+
+    Args:
+        classifier: trained.
+        material: what it was trained on.
+        embeddings: (N, D) of the training images, then of the validation images.
+        again: whether it is to look again at what it is not sure of.
+        progress: told how far it is.
+    """
+    import torch
+
+    train_part, validation = material.portion(TRAIN), material.portion(VALIDATION)
+    n = len(train_part)
     with torch.inference_mode():
         logits = classifier.head(torch.from_numpy(embeddings[n:])).numpy()
-    doubt = 0.0
-    if plan.settings.look_again and not plan.freeze:
-        doubt = fit_doubt(logits)
-        logits = _looked_again(classifier, validation, logits, embeddings[n:], doubt=doubt)
+    doubt, stain = 0.0, None
+    if again:
+        doubt, stain = fit_doubt(logits), fit_stain(train_part.stains())
+        logits = _looked_again(classifier, validation, logits, embeddings[n:], doubt=doubt, stain=stain)
     space = fit_space(embeddings[:n], train_part.labels, n_classes=len(material.dataset.classes))
+    both = (*train_part.samples, *validation.samples)
     looks = looks_of(material.dataset, both, progress=progress)  # no network learned from these figures
     trust = fit_trust(
         logits,
@@ -130,8 +161,9 @@ def learn(
         groups=validation.groups,
         limits=fit_limits([*looks.values()], [material.split.groups[name] for name in looks]),
         doubt=doubt,
+        stain=stain,
     )
-    return Learned(classifier, space, trust, facts, history)
+    return space, trust
 
 
 def _looked_again(
@@ -141,6 +173,7 @@ def _looked_again(
     embeddings: NDArray[np.float32],
     *,
     doubt: float,
+    stain: Stain,
 ) -> NDArray[np.float32]:
     """Logits (N, C) as they are answered: those of all eight sides where the first look left doubt."""
     import numpy as np
@@ -151,7 +184,7 @@ def _looked_again(
     rows = []
     for sample, first, embedding in zip(portion.samples, logits, embeddings, strict=True):
         image, outputs = portion.dataset.read(sample), Outputs(first[None], None, embedding[None])
-        rows.append(looked_again(runtime, image, outputs, doubt=doubt).logits)
+        rows.append(looked_again(runtime, image, outputs, doubt=doubt, stain=stain).logits)
     return np.concatenate(rows)
 
 
@@ -227,8 +260,7 @@ def check_ancestors(plan: Plan, material: Material) -> None:
     """
     from allsight.models.training.ancestry import assert_has_not_seen
 
-    start_from = Path(plan.weights) if (Path(plan.weights) / CONFIG_FILE).is_file() else None
-    for role, bundle in (("The teacher", plan.teacher), ("The starting point", start_from)):
+    for role, bundle in (("The teacher", plan.teacher), ("The starting point", begun_from(plan.weights))):
         if bundle is not None:
             split = material.split
             assert_has_not_seen(

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from allsight.data.effects import lab_statistics
+from allsight.data.loading import in_order
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -43,3 +46,7 @@ class Portion:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def stains(self) -> NDArray[np.float32]:
+        """Lab means and deviations of each image, float32 (n, 2, 3)."""
+        return np.stack(list(in_order(lambda s: lab_statistics(self.dataset.read(s)), self.samples)))

@@ -18,7 +18,6 @@ from torch.nn import functional as F
 from allsight.core.errors import UsageError
 from allsight.core.progress import Progress, silent
 from allsight.core.torchvision_ops import ensure
-from allsight.data.effects import lab_statistics
 from allsight.data.loading import in_order
 from allsight.data.transforms import augment
 from allsight.models.training.averaging import Average
@@ -178,7 +177,7 @@ class _Run:
         counts = np.bincount(train.labels, minlength=len(train.dataset.classes))
         weights = counts.sum() / (len(counts) * counts) if settings.class_weights else np.ones(len(counts))
         self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.fabric.device)
-        self.palette = _palette(train) if settings.augmentation.recolour else None
+        self.palette = train.stains() if settings.augmentation.recolour else None
         share = settings.averaged
         self.average = Average(classifier, share=share, total=self.total) if share else None
 
@@ -366,11 +365,6 @@ class _Run:
         guesses = everything.argmax(dim=1).cpu().numpy()
         accuracy = float((guesses == self.validation.labels).mean())
         return float(loss), accuracy, float(f1_score(self.validation.labels, guesses, average="macro"))
-
-
-def _palette(train: Portion) -> NDArray[np.float32]:
-    """Lab means and deviations of the training images, float32 (n, 2, 3)."""
-    return np.stack(list(in_order(lambda s: lab_statistics(train.dataset.read(s)), train.samples)))
 
 
 def _fabric(precision: str) -> Any:

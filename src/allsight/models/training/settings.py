@@ -30,8 +30,9 @@ class FineTuning(BaseModel):
         class_weights: weight classes by the inverse of their frequency.
         patience: epochs without a better validation loss before it stops and goes back to the best epoch; 0 trains
             all epochs and keeps the last, which few validation groups cannot beat by choosing.
-        look_again: whether the model, once trained, looks at images that it is not sure of from all their eight sides;
-            it should have learned from turned and mirrored ones.
+        look_again: whether the model, once trained, looks at images that it is not sure of from all their eight sides,
+            four of them in the usual stain of its training images; it should have learned from turned, mirrored and
+            recoloured ones.
         teacher_weight: share of the teacher in the loss, where there is one; the rest is the labels'.
         teacher_temperature: softens the answers of both.
         precision: "auto" is bf16 on a GPU and fp32 on a CPU, where bf16 is slower.
