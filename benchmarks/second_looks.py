@@ -48,8 +48,13 @@ def main() -> None:
     folder = bundle_folder(given.bundle)
     predictor = Predictor.open(folder, precision="fp32")
     trust = predictor.trust
-    if not trust.doubt:
-        parser.error(f"{given.bundle} looks once at every picture: it was not trained with `look_again`")
+    if not trust.doubt or trust.stain is None:
+        parser.error(f"{given.bundle} has no doubt or no usual stain; train it with `look_again`")
+    damages = given.damages.split(",")
+    if unknown := {*damages} - {NONE, *USUAL}:
+        parser.error(
+            f"no damage is called {', '.join(sorted(unknown))}; there are {', '.join((NONE, *USUAL))}"
+        )
     dataset, rows = open_dataset(given.data), read_split(folder)
     chosen = choose(predictor.config, rows, dataset, part=given.split)
     labels = reading_of(predictor.config, dataset).labels(chosen.samples)
@@ -77,7 +82,7 @@ def main() -> None:
                 count[f"wrong, {name}"] += int(outputs.logits[0].argmax() != label)
         return dict(count)
 
-    table = {damage: wrong(damage) for damage in given.damages.split(",")}
+    table = {damage: wrong(damage) for damage in damages}
     if given.json:
         print(json.dumps(table, indent=2))
         return
