@@ -39,3 +39,18 @@ def test_builtin_by_name_and_nothing_at_all() -> None:
     assert bundle_and_images(["builtin", "x"]) == ("builtin", [Path("x")])
     with pytest.raises(UsageError):
         bundle_and_images([])
+
+
+def test_an_image_is_known_by_its_content_too(here: Path) -> None:
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(here / "moving.gif")
+    (here / "smears" / "a.png").rename(here / "nameless")
+    for name in ("nameless", "moving.gif"):
+        assert bundle_and_images([str(here / name)]) == ("builtin", [here / name])
+
+
+def test_a_folder_of_neither_and_an_empty_path_are_named(here: Path) -> None:
+    (here / "empty").mkdir()
+    with pytest.raises(UsageError, match=r"is no bundle.* no image lies in it"):
+        bundle_and_images([str(here / "empty")])
+    with pytest.raises(UsageError, match="A path is empty"):
+        bundle_and_images(["builtin", ""])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,47 @@ def test_errors_are_documents_under_json(capsys: pytest.CaptureFixture[str]) -> 
 def test_doctor(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["healthy"] is True
+
+
+@pytest.mark.parametrize(
+    ("ending", "code", "said"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted. A training goes on with --resume"),
+        (PermissionError(13, "Permission denied", "/x/y"), 1, "/x/y: Permission denied. Check"),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_an_ending_within_a_verb_is_said(
+    ending: BaseException,
+    code: int,
+    said: str,
+    form: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def end() -> None:
+        raise ending
+
+    monkeypatch.setattr("allsight.verbs.doctor.doctor", end)
+    assert main(["doctor", *form]) == code
+    shown = capsys.readouterr()
+    if form:
+        error = json.loads(shown.out)["error"]
+        assert f"{error['message']} {error['hint']}".startswith(said)
+    else:
+        assert " ".join(shown.err.removeprefix("error: ").split()).startswith(said)
+
+
+def test_a_terminal_that_knows_fewer_letters_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "血.png").write_bytes(b"")
+    ran = subprocess.run(
+        [sys.executable, "-m", "allsight", "predict", str(tmp_path)],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == 3
+    assert b"\\u8840.png: expected an image, found an empty file." in ran.stderr
 
 
 def test_the_python_api_has_the_same_verbs() -> None:

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from allsight.core.errors import ImageError
+from allsight.core.errors import ImageError, UsageError
 from allsight.data.images import IMAGE_EXTENSIONS, MAX_PIXELS, decode_image, image_paths, read_image
 from tests.data.encoded import HEIGHT, RGB, WIDTH, by_opencv, encoded, handmade_tiff, picture, refusal
 
@@ -165,6 +165,14 @@ def test_image_paths_expand_folders_and_keep_what_fails(tmp_path: Path) -> None:
     inside = [tmp_path / "a/1.jpg", tmp_path / "b/2.PNG", tmp_path / "c.tiff"]
     assert image_paths([gone, tmp_path, inside[0], empty]) == [gone, *inside, empty]
     assert image_paths([]) == []
+
+
+def test_one_path_is_a_path_and_none_the_folder_where_one_is(tmp_path: Path) -> None:
+    assert image_paths(str(tmp_path / "x.jpg")) == image_paths(tmp_path / "x.jpg") == [tmp_path / "x.jpg"]
+    with pytest.raises(UsageError, match="A path is empty"):
+        image_paths("")
+    with pytest.raises(UsageError, match="A path is empty"):
+        image_paths([tmp_path, ""])
 
 
 # Any bytes

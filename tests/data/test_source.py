@@ -81,6 +81,8 @@ def test_listed_values_may_hold_the_separators() -> None:
 
 def test_suspicious_classes_come_in_the_order_of_the_classes() -> None:
     assert suspicious_classes({"suspicious": "c,a"}, ("a", "b", "c")) == ("a", "c")
+    assert suspicious_classes({"suspicious": "c, a"}, ("a", "b", "c", " a")) == ("c", " a")
+    assert suspicious_classes({"suspicious": "c, a"}, ("a", "b", "c")) == ("a", "c")
     assert suspicious_classes({}, ("a", "b")) == ()
     with pytest.raises(UsageError, match="Blast") as caught:
         suspicious_classes({"suspicious": "Blast,b"}, ("a", "b"))

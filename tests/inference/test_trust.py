@@ -145,6 +145,15 @@ def test_a_stranger_is_referred_with_its_figures() -> None:
     assert far.reasons == ("unlike the training images: distance 7.5, limit 2.0",)
 
 
+@pytest.mark.parametrize("suspicious", [(), ("Blast",)])
+def test_without_a_suspicious_class_there_is_no_suspicion(suspicious: tuple[str, ...]) -> None:
+    trust = Trust(temperature=1.0, thresholds=(0.9, 0.9, 0.9), distance_limit=2.0, n_images=10)
+    sure, near = np.array([[0.0, 9.0, 0.0]], dtype=np.float32), np.ones(1, dtype=np.float32)
+    (found,) = judge(sure, near, trust=trust, classes=CLASSES, suspicious=suspicious)
+    assert found.suspicion is None
+    assert found.to_json()["suspicion"] is None
+
+
 def test_what_it_looks_like_is_said_first() -> None:
     limits = {"brightness": (100.0, 250.0)}
     trust = Trust(temperature=1.0, thresholds=(0.9, 0.9, 0.9), distance_limit=2.0, limits=limits, n_images=10)

@@ -146,6 +146,12 @@ def test_what_cannot_be_adapted_to_is_named(
     assert not (tmp_path / "b").exists()
 
 
+def test_images_of_its_own_training_are_no_new_place(home: Path, known: str, tmp_path: Path) -> None:
+    adapted = adapt(home, known, out=tmp_path / "once")
+    with pytest.raises(DataError, match="The model knows 40 of them from its own training"):
+        adapt(adapted.bundle, known, out=tmp_path / "twice")
+
+
 def test_one_patient_only_is_refused(home: Path, tmp_path: Path) -> None:
     data = laboratory(tmp_path / "x", seed=14, images=12, patients=4)
     table = Path(data.removeprefix("manifest:"))

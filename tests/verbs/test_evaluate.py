@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from allsight.cli.commands.evaluate import table
 from allsight.cli.main import main
 from allsight.core import catalog
 from allsight.core.contracts import Damage
 from allsight.core.errors import DataError, UsageError
+from allsight.evaluate.document import Coverage, Interval
 from allsight.models.bundle import read_split
 from allsight.verbs.evaluate import Evaluated, evaluate
 from allsight.verbs.report import report
@@ -123,6 +126,26 @@ def test_a_report_is_made_from_the_files(evaluated: Evaluated, bundle: Path) -> 
     accuracy = evaluated.evaluation.metrics["accuracy"].value
     assert accuracy is not None
     assert "esearch use only" in page
+
+
+def test_the_text_says_how_much_was_answered_and_what_to_beware_of(evaluated: Evaluated) -> None:
+    """The bundle refers everything; the same figures with some answered images stand there as they are."""
+    found, rows = evaluated.evaluation, rows_of(evaluated.run)
+    lines = table(evaluated).splitlines()
+    assert f"answered 0, referred to a person {len(rows)}:" in lines
+    assert "  right of these     undefined" in lines
+    assert found.remarks
+    assert set(found.remarks) <= set(lines)
+    of = {"answered": Interval(0.2, 0.6), "accuracy_answered": Interval(0.5, 1.0)}
+    some = replace(found, coverage=Coverage(0.4, 0.875, 8, of))
+    shown = table(replace(evaluated, evaluation=some)).splitlines()
+    place = shown.index(f"answered 8, referred to a person {len(rows) - 8}:")
+    assert shown[place + 1 : place + 3] == [
+        "  answered           0.4000  [0.2000, 0.6000]",
+        "  right of these     0.8750  [0.5000, 1.0000]",
+    ]
+    without = replace(found, coverage=Coverage(None, None, None, {}))
+    assert "answered" not in table(replace(evaluated, evaluation=without))
 
 
 def test_json_from_the_command_line(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from allsight.core.records import Sample
 from allsight.models.bundle import read_split
 from allsight.verbs.evaluate import evaluate
 from allsight.verbs.explain import explain
+from allsight.verbs.predict import predict
 from allsight.verbs.report import report
 from allsight.verbs.subjects import evenly
 from tests.verbs.conftest import DATA
@@ -63,6 +66,29 @@ def test_the_command_prints_the_promised_keys_and_goes_on_past_damage(
         document["explanations"][0]
     )
     assert json.loads((tmp_path / "out" / "explanations.json").read_text()) == document
+
+
+def test_each_map_says_what_predict_says_of_the_image(
+    bundle: Path, smears: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixel = tmp_path / "pixel.png"
+    Image.new("RGB", (1, 1), "white").save(pixel)
+    images = [pixel, *smears[:3]]
+    expected = {p.path: p.to_json() for p in predict(bundle, images).predictions}
+    out = tmp_path / "out"
+    command = ["explain", str(bundle), *map(str, images), "--methods", "cam,grad-cam", "--out", str(out)]
+    assert main(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    entries = json.loads((out / "explanations.json").read_text())["explanations"]
+    assert len(entries) == 2 * len(images)
+    for entry, line in zip(entries, lines, strict=False):
+        said = expected[entry["path"]]
+        assert (entry["verdict"], entry["reasons"]) == (said["verdict"], list(said["reasons"]))
+        assert line.partition(entry["overlay"])[2] == (
+            f"  refer: {'; '.join(said['reasons'])}" if said["verdict"] == "refer" else ""
+        )
+    assert entries[0]["verdict"] == "refer"
+    assert "no cells found" in lines[0]
 
 
 def test_unseen_data_is_scored_beside_the_controls(bundle: Path, tmp_path: Path) -> None:
@@ -120,6 +146,30 @@ def test_wrong_usage_is_said_before_anything_is_written(
     with pytest.raises(UsageError):
         explain(bundle, smears[:1], out=tmp_path / "out", **arguments)  # type: ignore[arg-type]
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "not none"),
+        (["x.png", "--run", "r"], "not images and a run"),
+        (["x.png", "--class", "ALL"], "'ALL'"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_heavy_is_imported(
+    bundle: Path, arguments: list[str], told: str
+) -> None:
+    command = ["explain", str(bundle), *arguments]
+    code = (
+        "import sys; from allsight.cli.main import main; "
+        f"code = main({command!r}); print(*sys.modules); sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert not {"torch", "cv2", "scipy", "sklearn", "openvino", "allsight.verbs.explain"} & set(
+        done.stdout.split()
+    )
 
 
 @pytest.mark.parametrize("text", ["lime", "lime.samples", "samples=3", "=", "lime.=3"])

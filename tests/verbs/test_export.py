@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 from allsight.cli.main import main
-from allsight.core.errors import DataError, UsageError
+from allsight.core.errors import DataError, DisagreementError, UsageError
 from allsight.core.records import Outputs
 from allsight.data.source import open_dataset
 from allsight.inference.parity import compare
-from allsight.models.bundle import read_config
+from allsight.models.bundle import read_config, write_config
 from allsight.verbs.export import export
+from allsight.verbs.predict import predict
 from tests.bundles import DATA, trained
 
 
@@ -74,6 +75,45 @@ def test_an_int8_graph_that_answers_otherwise_is_refused_and_not_kept(
     assert not (folder / "openvino/int8.xml").exists()
     assert list(read_config(folder).exports) == ["openvino fp32"]
     assert not list(folder.glob("exporting-*"))
+
+
+@pytest.mark.parametrize(("images", "gradients"), [(24, True), (300, False)])
+def test_a_refusal_leaves_what_passed(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, images: int, gradients: bool
+) -> None:
+    """The fp32 graphs and that of gradients are there and recorded; more images are asked for where there are more."""
+    monkeypatch.setattr("allsight.inference.parity.LEAST_MAPS", 1.1)  # of int8 alone; no graph reaches it
+    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
+    monkeypatch.setattr("allsight.inference.quantise.quantised", lambda model, *_, **__: model.clone())
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    shutil.rmtree(folder / "openvino")
+    config = read_config(folder)
+    write_config(folder, config.model_copy(update={"exports": {}}))
+    with pytest.raises(DisagreementError) as refused:
+        export(folder, to=["onnx", "openvino"], int8=True, gradients=gradients, images=images)
+    kept = ["onnx fp32", "openvino fp32", *["openvino gradient"] * gradients]
+    assert refused.value.message.endswith(f"Not kept: openvino int8. Kept: {', '.join(kept)}.")
+    assert ("--images" in refused.value.hint) == (images < config.protocol.n_images["train"])
+    assert list(read_config(folder).exports) == kept
+    assert read_config(folder).trust == config.trust
+    names = ["fp32", *["gradient"] * gradients]
+    files = {file.name for file in (folder / "openvino").iterdir()}
+    assert files == {f"{name}.{kind}" for name in names for kind in ("xml", "bin")}
+    assert (folder / "model.onnx").is_file()
+    assert len(predict(folder, [tmp_path / "none.png"], runtime="openvino").failed) == 1
+
+
+def test_every_refusal_is_told(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph that is refused stops only those that need it."""
+    monkeypatch.setattr("allsight.inference.parity.SAME_LOGITS", -1.0)
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    with pytest.raises(DisagreementError) as refused:
+        export(folder, to=["onnx", "openvino"], int8=True, images=8)
+    message, hint = refused.value.message, refused.value.hint
+    assert message.endswith("Not kept: onnx fp32, openvino fp32. Kept: nothing.")
+    assert message.count("does not answer as PyTorch does") == 2
+    assert "--images" not in hint
+    assert not (folder / "model.onnx").exists()
 
 
 def test_wrong_usage(bundle: Path) -> None:

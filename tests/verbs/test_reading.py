@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from allsight.cli.main import main
 from allsight.core.errors import DataError
 from allsight.verbs.evaluate import evaluate
 
@@ -38,6 +40,19 @@ def test_other_classes_are_read_as_suspicious_or_not(bundle: Path, folder: Path,
         cells = dict(zip(header, row.split(","), strict=False))
         assert cells["class"] == ("suspicious" if cells["label"] == "ill" else "not suspicious")
         assert float(cells["p_suspicious"]) == pytest.approx(float(cells["suspicion"]), abs=1e-6)
+
+
+def test_it_is_said_that_classes_were_read_so(
+    bundle: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evaluate", str(bundle), f"image_folder:{folder}?suspicious=ill", "--out", str(tmp_path)]
+    assert main([*command, "--resamples", "100", "--no-controls"]) == 0
+    said = (
+        "The model does not know ill, well: all answers were read as suspicious or not, "
+        "and of the data's classes ill as suspicious."
+    )
+    assert said in capsys.readouterr().out.splitlines()
+    assert said in json.loads((tmp_path / "evaluation.json").read_text())["remarks"]
 
 
 def test_without_a_word_on_what_is_suspicious_it_is_refused(

@@ -24,6 +24,7 @@ from allsight.data.manifest import read_manifest, write_manifest
 from allsight.models.bundle import MODEL_FILE, load_classifier, read_config, read_split
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.evaluate import evaluate
+from allsight.verbs.learning import CHECKPOINTS
 from allsight.verbs.prepare import prepare
 from allsight.verbs.synthesize import synthesize
 from allsight.verbs.train import train
@@ -67,6 +68,20 @@ def test_a_finished_bundle_is_not_replaced_by_accident(bundle: Path) -> None:
         train(DATA, out=bundle, backbone="tiny", weights="none", freeze=True)
     assert train(DATA, out=bundle, backbone="tiny", weights="none", freeze=True, resume=True).bundle == bundle
     assert (bundle / "config.json").read_bytes() == before
+
+
+def test_a_checkpoint_is_not_lost_to_a_training_of_another_kind(tmp_path: Path) -> None:
+    checkpoint = tmp_path / "b" / CHECKPOINTS
+    checkpoint.mkdir(parents=True)
+    with pytest.raises(UsageError, match="unfinished training of every layer"):
+        train(DATA, out=tmp_path / "b", backbone="tiny", weights="none", freeze=True, resume=True)
+    assert checkpoint.is_dir()
+
+
+def test_a_place_that_cannot_be_written_to_is_named_before_the_training(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="is a file and no folder"):
+        train("no-such-data:x", out=tmp_path / "file" / "b")
 
 
 def test_fine_tuning_starts_from_a_bundle(bundle: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import json
 import os
 import pkgutil
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FAILED, WRONG_USAGE, INTERRUPTED = 1, 2, 130
+_RIGHTS = "Check that the path is there, its rights and the space left on the disk, or choose another --out."
 
 
 def build() -> typer.Typer:
@@ -33,6 +35,9 @@ def build() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 some inputs failed, 4 refused for safety, "
+        "130 interrupted.",
     )
 
     @app.callback(invoke_without_command=True)
@@ -65,19 +70,25 @@ def main(arguments: Sequence[str]) -> int:
         code = typer.main.get_command(build()).main(
             list(arguments), prog_name="allsight", standalone_mode=False
         )
+        if code == INTERRUPTED:  # what the framework makes of a KeyboardInterrupt within a command
+            raise KeyboardInterrupt
     except typer.TyperException as error:
         context: typer.Context | None = getattr(error, "ctx", None)
         usage = context.get_usage() if context else ""
         return _fail(WRONG_USAGE, "UsageError", error.format_message(), usage, as_json=as_json)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail(
-            INTERRUPTED, "Interrupted", "Interrupted.", "A training goes on with --resume.", as_json=as_json
-        )
+        hint = "A training goes on with --resume, a study with the same command."
+        return _fail(INTERRUPTED, "Interrupted", "Interrupted.", hint, as_json=as_json)
     except AllsightError as error:
         return _fail(error.exit_code, type(error).__name__, error.message, error.hint, as_json=as_json)
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except OSError as error:
+        if os.environ.get("ALLSIGHT_DEBUG"):
+            raise
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(FAILED, "OSError", f"{place}{error.strerror or error}.", _RIGHTS, as_json=as_json)
     except Exception as error:
         if os.environ.get("ALLSIGHT_DEBUG"):
             raise
@@ -105,6 +116,9 @@ def _fail(code: int, kind: str, message: str, hint: str, *, as_json: bool) -> in
 def run() -> None:
     """The console script."""
     keep_freed_memory()
+    for stream in (sys.stdout, sys.stderr):  # a terminal or pipe may know less than a file's name holds
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(main(sys.argv[1:]))
 
 

@@ -9,8 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allsight.core.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_ELSEWHERE = "Choose another --out, or mend the rights of this one."
 
 
 @contextmanager
@@ -33,10 +37,29 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
+def check_writable(folder: Path) -> None:
+    """Before the work: can a folder be made here, or written to where it is there already?
+
+    Raises:
+        UsageError: it cannot.
+    """
+    nearest = folder.absolute()
+    while not os.path.lexists(nearest):
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise UsageError(
+            f"Cannot write to {str(folder)!r}: {str(nearest)!r} is a file and no folder.", hint=_ELSEWHERE
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"Cannot write to {str(folder)!r}: {str(nearest)!r} may not be written to.", hint=_ELSEWHERE
+        )
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text, whole or not at all; bytes of a file's name that are no text as JSON escapes them."""
     with whole_file(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def write_json(path: Path, document: Any) -> None:

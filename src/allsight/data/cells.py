@@ -93,8 +93,10 @@ def _density(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     cut_out = black.mean() > _CUT_OUT  # no slide is left to read the light from
     light = np.full(3, 255.0) if cut_out else np.percentile(smooth[::3, ::3].reshape(-1, 3), 95, axis=0)
     light = light.astype(np.float32)
-    density = -np.log((np.minimum(smooth.astype(np.float32), light) + 1) / (light + 1))
-    density[black] = 0
+    levels = np.arange(256, dtype=np.float32)[:, None]
+    density = cv2.LUT(smooth, -np.log((np.minimum(levels, light) + 1) / (light + 1))[None])
+    if black.any():
+        density[black] = 0
     return np.asarray(density, dtype=np.float32)
 
 

@@ -7,6 +7,7 @@ nothing. Whatever the bytes are, the answer is an array or one `ImageError` that
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import warnings
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TILELENGTH, TILEWIDTH, TiffImageFile
 
-from allsight.core.errors import ImageError
+from allsight.core.errors import ImageError, UsageError
 from allsight.data.pixels import COPY_AGAIN, SAVE_ANEW, jpeg_pixels, rgb_pixels, silence_libtiff, upright
 
 if TYPE_CHECKING:
@@ -75,15 +76,21 @@ _STRANGERS = (
 _HEAD_BYTES = 256
 
 
-def image_paths(paths: Iterable[Path]) -> list[Path]:
+def image_paths(paths: str | Path | Iterable[str | Path]) -> list[Path]:
     """Files to read, in the order given and each once; a folder gives the image files below it, sorted.
 
-    Nothing is refused here: a path that does not exist, or a folder without an image, stays in the list, so
+    No file is refused here: a path that does not exist, or a folder without an image, stays in the list, so
     that `read_image` names it as one failed input among the others. Hidden files in folders are left out.
+
+    Raises:
+        UsageError: a path is empty.
     """
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    if "" in given:  # to Path it is the folder where one is
+        raise UsageError("A path is empty.", hint="Give image files, or folders of them.")
     found: dict[Path, None] = {}
-    for path in paths:
-        inside = images_below(path) if path.is_dir() else []
+    for path in map(Path, given):
+        inside = images_below(path) if os.path.isdir(path) else []
         found.update(dict.fromkeys(inside or [path]))
     return list(found)
 
@@ -92,8 +99,24 @@ def images_below(folder: Path) -> list[Path]:
     """Files anywhere below a folder whose names end as images do, sorted; hidden ones left out."""
     named = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_EXTENSIONS)
     return sorted(
-        path for path in named if not any(map(hidden, path.relative_to(folder).parts)) and path.is_file()
+        path
+        for path in named
+        if not any(map(hidden, path.relative_to(folder).parts)) and os.path.isfile(path)
     )
+
+
+def begins_as_image(path: Path) -> bool:
+    """Whether there is a file whose content begins as an image does, of a format that is read or of another."""
+    if not os.path.isfile(path):  # a pipe would keep us waiting for ever
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
+        return False
+    pictures = [(0, sign) for known in _FORMATS for sign in known.signatures]
+    pictures += [(at, sign) for at, sign, what in _STRANGERS if "image" in what.split()]
+    return any(head.startswith(sign, at) for at, sign in pictures)
 
 
 def hidden(name: str) -> bool:
@@ -111,7 +134,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     try:
         kind = path.stat().st_mode
         if not stat.S_ISREG(kind):  # looked at before opening: a pipe would keep us waiting for ever
-            what = "a folder that holds none" if stat.S_ISDIR(kind) else "a pipe or device"
+            folder = (
+                "a folder that holds none"
+                if os.access(path, os.R_OK | os.X_OK)
+                else "a folder without rights"
+            )
+            what = folder if stat.S_ISDIR(kind) else "a pipe or device"
             hint = f"Images end in {', '.join(IMAGE_EXTENSIONS)}."
             raise ImageError(f"{path}: expected an image file, found {what}.", hint=hint)
         file = path.open("rb")

@@ -99,7 +99,8 @@ def suspicious_classes(options: Mapping[str, str], classes: Collection[str]) -> 
     Raises:
         UsageError: it names something that is no class.
     """
-    named = listed(options.get("suspicious", ""))
+    given = listed(options.get("suspicious", ""))
+    named = [name if name in classes else name.strip() for name in given]  # "early, pre"
     strange = sorted(set(named) - set(classes))
     if strange:
         raise UsageError(

@@ -48,6 +48,7 @@ class Context:
         model, data: a name, or facts by name.
         protocol: at least "split" and "seed"; the numbers of images and groups are added.
         caution: the sentence that every figure on this data must carry, or "".
+        remark: what else a reader must know of how answers were read, or "".
         provenance: versions, commit, machine, command.
     """
 
@@ -55,6 +56,7 @@ class Context:
     data: Any
     protocol: Mapping[str, Any]
     caution: str = ""
+    remark: str = ""
     provenance: Mapping[str, Any] | None = None
 
 
@@ -126,7 +128,7 @@ def evaluate_predictions(
         if protocol["split"] == PATIENT
         else None,
         caution=context.caution,
-        remarks=tuple(_remarks(predictions, protocol, compared)),
+        remarks=tuple(_remarks(predictions, protocol, compared, said=context.remark)),
         provenance=dict(context.provenance or {}),
     )
     progress("resampling", total, total)
@@ -288,10 +290,10 @@ def _hardest(predictions: Predictions, *, most: int) -> tuple[Hardest, ...]:
 
 
 def _remarks(
-    predictions: Predictions, protocol: Mapping[str, Any], controls: Mapping[str, Control]
+    predictions: Predictions, protocol: Mapping[str, Any], controls: Mapping[str, Control], *, said: str
 ) -> list[str]:
     """What a reader must know before believing the figures, one sentence each."""
-    remarks = []
+    remarks = [said] if said else []
     if protocol.get("part") in (TRAIN, VALIDATION):
         remarks.append("The model was made with these images, so the figures say nothing about new ones.")
     if protocol["split"] == "random":

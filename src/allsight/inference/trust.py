@@ -127,7 +127,7 @@ class Judgement:
     Attributes:
         label: the likeliest class.
         probabilities: calibrated, by class.
-        suspicion: probability that it is any of the classes that mean ALL.
+        suspicion: probability that it is any of the classes that mean ALL; None where none is named as such.
         set: the classes that cannot be excluded.
         verdict: "answer", or "refer" where a person must look, with the reasons.
         reasons: plain words with the figure that made them.
@@ -135,7 +135,7 @@ class Judgement:
 
     label: str
     probabilities: dict[str, float]
-    suspicion: float
+    suspicion: float | None
     set: tuple[str, ...]
     verdict: Literal["answer", "refer"]
     reasons: tuple[str, ...]
@@ -330,7 +330,14 @@ def judge(
         [objections(look, trust.limits) for look in looks] if looks else [[]] * len(logits)
     )
     return [
-        _judge_one(p, float(d), refused, trust=trust, classes=classes, suspicion=float(p[all_classes].sum()))
+        _judge_one(
+            p,
+            float(d),
+            refused,
+            trust=trust,
+            classes=classes,
+            suspicion=min(1.0, float(p[all_classes].sum())) if all_classes else None,
+        )
         for p, d, refused in zip(probabilities, distances, refusals, strict=True)
     ]
 
@@ -342,7 +349,7 @@ def _judge_one(
     *,
     trust: Trust,
     classes: Sequence[str],
-    suspicion: float,
+    suspicion: float | None,
 ) -> Judgement:
     top = int(p.argmax())
     kept = tuple(c for i, c in enumerate(classes) if 1 - p[i] <= trust.thresholds[i])
@@ -362,7 +369,7 @@ def _judge_one(
     return Judgement(
         label=classes[top],
         probabilities={c: float(v) for c, v in zip(classes, p, strict=True)},
-        suspicion=min(1.0, suspicion),
+        suspicion=suspicion,
         set=kept,
         verdict="refer" if reasons else "answer",
         reasons=tuple(reasons),

@@ -6,6 +6,7 @@ Reading `config.json` needs neither torch nor the backbone, so that fast runtime
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -223,6 +224,21 @@ def read_head_bias(folder: Path) -> NDArray[np.float32]:
         with safe_open(folder / MODEL_FILE, framework="numpy") as file:
             return np.asarray(file.get_tensor(_HEAD_BIAS), dtype=np.float32)
     except (OSError, SafetensorError) as error:
+        raise BundleError(
+            f"{folder / MODEL_FILE} cannot be read: {error}.", hint="Train again, or copy the whole folder."
+        ) from error
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 of the weights, hexadecimal: which model it is, whatever it is called.
+
+    Raises:
+        BundleError: there are no weights.
+    """
+    try:
+        with (folder / MODEL_FILE).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
         raise BundleError(
             f"{folder / MODEL_FILE} cannot be read: {error}.", hint="Train again, or copy the whole folder."
         ) from error

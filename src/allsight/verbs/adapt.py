@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allsight.core.errors import DataError, UsageError
-from allsight.core.files import write_text
+from allsight.core.files import check_writable, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
-from allsight.core.records import TRAIN
+from allsight.core.records import TEST, TRAIN
 from allsight.data.appearance import looks_of
 from allsight.data.effects import TURNS
 from allsight.data.groups import groups_of
@@ -46,7 +46,7 @@ from allsight.models.bundle import (
 from allsight.models.card import model_card
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Set
 
     from numpy.typing import NDArray
 
@@ -142,8 +142,10 @@ def adapt(
         )
     if place.resolve() == folder.resolve():
         raise UsageError("A bundle is not adapted in its own place.", hint="Choose another --out.")
+    check_writable(place)
     classifier, config = load_classifier(folder)
-    new = _Place.look(open_dataset(data), config, classifier, progress=progress)
+    seen = {row.sha256 for row in read_split(folder) if row.part != TEST}
+    new = _Place.look(open_dataset(data), config, classifier, seen=seen, progress=progress)
     old = Trust.model_validate(config.trust)
     fitted = _fit(new, classifier, old=old, space=load_space(folder), seed=seed, resamples=resamples)
     if fitted.head is not None:
@@ -183,7 +185,13 @@ class _Place:
 
     @classmethod
     def look(
-        cls, dataset: Dataset, config: BundleConfig, classifier: Classifier, *, progress: Progress
+        cls,
+        dataset: Dataset,
+        config: BundleConfig,
+        classifier: Classifier,
+        *,
+        seen: Set[str],
+        progress: Progress,
     ) -> _Place:
         from allsight.models.training.features import embeddings_of
 
@@ -196,12 +204,14 @@ class _Place:
         bad = unreadable(dataset, dataset.samples, hashes=hashes, progress=progress)
         samples = tuple(s for s in dataset.samples if s.name not in bad)
         labelled = tuple(s for s in samples if s.label is not None)
-        samples = labelled or samples
+        known = sum(hashes[s.name] in seen for s in samples)
+        samples = tuple(s for s in labelled or samples if hashes[s.name] not in seen)
         if len(samples) < FEWEST:
-            first = next((f" The first that cannot: {why}" for why in bad.values()), "")
+            first = next((f" The first that cannot be read: {why}" for why in bad.values()), "")
+            learned = f" The model knows {known} of them from its own training." if known else ""
             raise DataError(
                 f"{len(samples)} of {len(dataset.samples)} images can be read and used, "
-                f"at least {FEWEST} are needed.{first}",
+                f"at least {FEWEST} are needed.{learned}{first}",
                 hint="Add images of the new place.",
             )
         grouped = groups_of(dataset, samples, dataset.units[0], hashes=hashes, progress=progress)
@@ -216,7 +226,8 @@ class _Place:
             )
         left_out = {
             "cannot be read": len(bad),
-            "have no label": len(dataset.samples) - len(bad) - len(samples),
+            "are known from the model's own training": known,
+            "have no label": len(dataset.samples) - len(bad) - known - len(samples),
         }
         notes = tuple(f"Images left out because they {why}: {n}." for why, n in left_out.items() if n)
         looks = looks_of(dataset, samples, progress=progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from allsight.core.files import write_json
+from allsight.core.files import check_writable, write_json
 from allsight.core.progress import Progress, silent
 from allsight.data.source import open_dataset
 from allsight.evaluate.audit import Audit
@@ -34,6 +34,8 @@ def audit(
     >>> found.groups.n_repeats
     0
     """
+    if out is not None:
+        check_writable(Path(out))
     dataset = open_dataset(data)
     found = examine(
         dataset,

@@ -14,7 +14,7 @@ import numpy as np
 from allsight.core import catalog
 from allsight.core.contracts import Runtime
 from allsight.core.errors import UsageError
-from allsight.core.files import write_json, write_text
+from allsight.core.files import check_writable, write_json, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import LIBRARIES, commit, machine, versions
 from allsight.evaluate.speed import ROUNDS, Row, Spread, in_turns
@@ -123,6 +123,8 @@ def benchmark(
     ]
     if not graphs:
         raise UsageError("There is nothing to measure.", hint="Name networks, or bundles that were exported.")
+    if out is not None:
+        check_writable(Path(out))
     rows = _measured(
         graphs, batches=batches, threads=threads, rounds=rounds, memory=memory, progress=progress
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from allsight.core.errors import UsageError
-from allsight.core.files import write_text
+from allsight.core.files import check_writable, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.records import TEST
 from allsight.evaluate.document import Evaluation
@@ -89,6 +89,7 @@ def demo(
                 hint="Choose another --out, or --overwrite to replace the folder of an earlier demonstration.",
             )
         shutil.rmtree(folder)
+    check_writable(folder)
     write_text(folder / _MARK, "Written by allsight demo; --overwrite may remove this folder.\n")
     data = f"synthetic:{seed}?images={images}&patients={patients}"
     bundle, run = folder / "bundle", folder / "evaluation"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allsight.core.errors import ImageError
+from allsight.core.files import check_writable
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
 from allsight.core.records import TEST
@@ -17,11 +18,11 @@ from allsight.evaluate.document import Evaluation
 from allsight.evaluate.evaluation import Context, evaluate_predictions
 from allsight.evaluate.stress import damages_of
 from allsight.inference.cascade import open_answering
-from allsight.models.bundle import BundleConfig, bundle_folder, read_split
+from allsight.models.bundle import BundleConfig, bundle_folder, read_config, read_split, weights_digest
 from allsight.verbs.controls import controls_of
 from allsight.verbs.damaged import stress_tests
 from allsight.verbs.reading import reading_of
-from allsight.verbs.run_files import write_run
+from allsight.verbs.run_files import check_run, write_run
 from allsight.verbs.unseen import Chosen, choose
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def evaluate(
     stress: str = "none",
     runtime: str | None = None,
     precision: str | None = None,
+    overwrite: bool = False,
     progress: Progress = silent,
 ) -> Evaluated:
     """Every metric with a 95 % interval, and what can be had without looking at cells beside it.
@@ -74,17 +76,20 @@ def evaluate(
         bundle: folder of the bundle.
         data: "taleqani:PATH", "synthetic:SEED" or another DATA, labelled with classes the model knows.
         split: "test"; or "train" or "validation" to see the other side, named as such in every output.
-        out: folder for the results; by default runs/NAME-KIND-SPLIT.
+        out: folder for the results; by default runs/NAME-KIND-SPLIT. An evaluation of the same model on the same
+            part of the same DATA is replaced, with the report and the explanations made of it.
         seed: of the bootstrap and the controls.
         resamples: of the bootstrap.
         controls: whether to fit the controls.
         stress: "usual" tries the images again with each damage of the catalog once, "all" in five severities.
         runtime: "pytorch", "onnx" or "openvino"; None takes the fastest that the bundle was exported for.
         precision: "fp32" or "int8"; None takes the fastest there is.
+        overwrite: replace an evaluation of another model, DATA or part, too.
         progress: told how far it is.
 
     Raises:
         BundleError: no bundle, or a damaged one.
+        UsageError: the folder holds another evaluation.
         DataError: the data has no labelled image left, or classes the model does not know and no word of which are
             suspicious; else those are read as suspicious or not.
         RefusedError: the data is made of copies of another set and tells nothing new.
@@ -99,6 +104,11 @@ def evaluate(
     """
     tests = damages_of(stress)
     folder = bundle_folder(bundle)
+    config, digest = read_config(folder), weights_digest(folder)
+    run = Path(out) if out is not None else _default_run(config, data, split)
+    if not overwrite:
+        check_run(run, name=config.name, digest=digest, data=data, part=split)
+    check_writable(run)
     predictor = open_answering(folder, runtime=runtime, precision=precision)
     dataset = open_dataset(data)
     reading = reading_of(predictor.config, dataset)
@@ -107,12 +117,13 @@ def evaluate(
     kept = [s for s in chosen.samples if s.name in answers]
     predictions = reading.predictions(kept, answers, chosen.groups)
     asked = controls_of(reading, dataset, chosen, kept, seed=seed, progress=progress) if controls else {}
-    run = Path(out) if out is not None else _default_run(predictor.config, data, split)
     evaluation = evaluate_predictions(
         predictions,
         _context(
             predictor,
             chosen,
+            digest=digest,
+            remark=reading.remark,
             data=data,
             command=f"allsight evaluate {bundle} {data} --split {split} --seed {seed} "
             f"--runtime {predictor.served.name} --precision {predictor.served.precision}",
@@ -154,11 +165,14 @@ def _answers(
     return answers, failed
 
 
-def _context(predictor: Predictor | Cascade, chosen: Chosen, *, data: str, command: str) -> Context:
+def _context(
+    predictor: Predictor | Cascade, chosen: Chosen, *, digest: str, remark: str, data: str, command: str
+) -> Context:
     config, served = predictor.config, predictor.served
     return Context(
         model={
             "name": config.name,
+            "sha256": digest,
             "backbone": config.backbone,
             "weights": config.weights,
             "training": config.training,
@@ -170,6 +184,7 @@ def _context(predictor: Predictor | Cascade, chosen: Chosen, *, data: str, comma
         data={"source": data, "n_images": len(chosen.samples)},
         protocol=chosen.protocol,
         caution=config.data.caution,
+        remark=remark,
         provenance={
             "versions": dict(versions()),
             "commit": commit(),

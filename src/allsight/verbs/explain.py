@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from allsight.core.errors import ImageError, UsageError
-from allsight.core.files import whole_file, write_json
+from allsight.core.errors import ImageError
+from allsight.core.files import check_writable, whole_file, write_json
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
 from allsight.core.records import TEST
@@ -22,6 +22,8 @@ from allsight.explain.swift import swift
 from allsight.inference.choice import open_runtime
 from allsight.inference.predictor import Failure, Predictor
 from allsight.models.bundle import bundle_folder
+from allsight.verbs.explain_request import check_request
+from allsight.verbs.explained_files import DOCUMENT_FILE, FOLDER, check_folder, clear
 from allsight.verbs.subjects import Subject, of_data, of_files, of_run
 
 if TYPE_CHECKING:
@@ -31,7 +33,6 @@ if TYPE_CHECKING:
 
     from allsight.core.contracts import Explainer, Measure, Runtime
 
-DOCUMENT_FILE, FOLDER = "explanations.json", "explanations"
 _LONGEST_STEM = 60  # of file names, in characters
 
 
@@ -43,6 +44,8 @@ class Heatmap:
         path: the image.
         method: the explainer's name.
         target: the class explained.
+        verdict: of the model on the image: "answer", or "refer" where a person must look.
+        reasons: why it refers the image, in words.
         heatmap: the file with the map, float32 (H, W); "" where none was written.
         overlay: the file with the picture; "" where none was written.
         seconds: wall time.
@@ -53,6 +56,8 @@ class Heatmap:
     path: str
     method: str
     target: str
+    verdict: str
+    reasons: tuple[str, ...]
     heatmap: str
     overlay: str
     seconds: float
@@ -65,6 +70,8 @@ class Heatmap:
             "path": self.path,
             "method": self.method,
             "class": self.target,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
             "heatmap": self.heatmap,
             "overlay": self.overlay,
             "seconds": round(self.seconds, 4),
@@ -119,7 +126,7 @@ class Explanations:
 
 def explain(
     bundle: str | Path,
-    images: Iterable[str | Path] = (),
+    images: str | Path | Iterable[str | Path] = (),
     *,
     data: str | None = None,
     run: str | Path | None = None,
@@ -160,13 +167,15 @@ def explain(
             the fastest that the bundle was exported for. What it cannot give (gradients, if no graph of them was
             exported) comes from PyTorch.
         precision: "fp32" or "int8"; None takes the fastest there is.
-        out: folder for the results; by default "explanations", with `run` the folder of that name inside it.
+        out: folder for the results; by default "explanations", with `run` the folder of that name inside it. What an
+            earlier run wrote there is replaced as soon as an image is explained.
         seed: of the choice of images, the measures and the bootstrap.
         progress: told how far it is.
 
     Raises:
         BundleError: no bundle, or a damaged one.
-        UsageError: no such method, setting, class or part, or a network that none of the methods can explain.
+        UsageError: no such method, setting, class or part, a network that none of the methods can explain, or a folder
+            that is neither empty nor an earlier run's.
 
     >>> import tempfile
     >>> from allsight.verbs.train import train
@@ -177,6 +186,11 @@ def explain(
     ['cam', 'cam']
     """
     place = bundle_folder(bundle)
+    paths = [Path(i) for i in ([images] if isinstance(images, str | Path) else images)]
+    check_request(bundle, paths, data=data, run=run, target=target)
+    folder = Path(out) if out is not None else (Path() if run is None else Path(run)) / FOLDER
+    check_folder(folder)
+    check_writable(folder)
     chosen = explainers(methods, settings=settings)
     opened = _open(
         place,
@@ -186,20 +200,11 @@ def explain(
         score=score,
     )
     predictor = opened.predictor
-    if target is not None and target not in predictor.config.classes:
-        raise UsageError(
-            f"The model has no class called {target!r}.",
-            hint=f"It knows {', '.join(predictor.config.classes)}.",
-        )
-    paths = [Path(i) for i in images]
-    if sum(map(bool, (paths, data, run))) != 1:
-        raise UsageError("Give image files, or data, or a run: one of them.")
     protocol: dict[str, Any] = {}
     if data is not None:
         subjects, protocol = of_data(place, data, part=split, limit=limit, seed=seed, progress=progress)
     else:
         subjects = (of_files(paths) if run is None else of_run(Path(run)))[:limit]
-    folder = Path(out) if out is not None else (Path() if run is None else Path(run)) / FOLDER
     frame = _Frame(
         predictor=predictor,
         runtime=opened.runtime,
@@ -224,7 +229,9 @@ def explain(
             progress("images", number, len(subjects))
     finally:  # hours of work are not lost to an interruption
         result = _result(done, failed, frame, folder=folder, protocol=protocol)
-        if done or failed:
+        if done:
+            clear(folder)
+        if done or (failed and not (folder / DOCUMENT_FILE).is_file()):
             write_json(folder / DOCUMENT_FILE, result.to_json())
     return result
 
@@ -334,13 +341,16 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
         progress=frame.progress,
     )
     scores = _scores(subject, image, explained, frame, again=number <= frame.repeats)
-    title = f"{target} {judged.probabilities[target]:.2f}"
+    referred = ", referred" if judged.verdict == "refer" else ""
+    title = f"{target} {judged.probabilities[target]:.2f}{referred}"
     files, strip = _written(subject, image, explained, frame, number=number, title=title, scores=scores)
     heatmaps = tuple(
         Heatmap(
             path=subject.name,
             method=name,
             target=target,
+            verdict=judged.verdict,
+            reasons=judged.reasons,
             heatmap=files[name][0],
             overlay=files[name][1],
             seconds=found.seconds[0],
@@ -383,6 +393,7 @@ def _written(
     """Writes maps and pictures; by method the names of its map and picture, and that of all methods side by side."""
     if frame.folder is None:
         return dict.fromkeys(explained.found, ("", "")), ""
+    clear(frame.folder)  # of an earlier run; this one's document comes last
     stem = f"{number:04d}-{Path(subject.name).stem[-_LONGEST_STEM:]}"
     files = {}
     for name, found in explained.found.items():

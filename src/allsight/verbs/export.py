@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from allsight.core.errors import DataError, DisagreementError, ImageError, UsageError
-from allsight.core.files import write_text
+from allsight.core.files import check_writable, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.source import open_dataset
@@ -46,7 +47,7 @@ from allsight.verbs.subjects import evenly
 from allsight.verbs.unseen import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
     from pydantic import JsonValue
@@ -55,7 +56,8 @@ if TYPE_CHECKING:
     from allsight.core.records import Outputs, Sample
 
 TARGETS = ("onnx", "openvino")
-GRADIENT = "openvino gradient"  # the gradient graph's name beside those of the others
+ONNX, OPENVINO, ROUNDED, GRADIENT = "onnx fp32", "openvino fp32", "openvino int8", "openvino gradient"
+"""What graphs are called."""
 _DIFFERENTIATED = 8  # images on which gradients are compared
 _AVERAGED = 100  # images on which what rounding adds to a class is averaged
 
@@ -105,7 +107,7 @@ def export(
     """Write graphs into the bundle that run without PyTorch, and refuse those that do not answer as PyTorch does.
 
     Graphs are tried on images of the bundle's validation part, int8 is calibrated on images of its training part. What
-    was measured is written into the bundle.
+    was measured is written into the bundle. One graph that is refused does not stop those that do not need it.
 
     Args:
         bundle: folder of the bundle.
@@ -122,7 +124,7 @@ def export(
         UsageError: no such target, or int8 or gradients for another runtime than OpenVINO.
         DataError: the data is not the one that the bundle was trained on.
         MissingDependencyError: a library is not installed.
-        DisagreementError: a graph does not answer as PyTorch does; it was not kept.
+        DisagreementError: a graph does not answer as PyTorch does; it was not kept, the others were.
 
     >>> import tempfile
     >>> from allsight.verbs.train import train
@@ -137,45 +139,80 @@ def export(
         if asked and "openvino" not in to:
             raise UsageError(f"{what} are for OpenVINO.", hint="Add --to openvino.")
     folder = own_folder(bundle)
+    check_writable(folder)
     config = read_config(folder)
     material = _Material.of(folder, config, data=data, images=images, seed=seed, progress=progress)
     work = _Work(folder, config, material, progress)
     agreements: dict[str, Agreement] = {}
     differentiated: GradientAgreement | None = None
+    refused: dict[str, DisagreementError] = {}
     with TemporaryDirectory(dir=folder, prefix="exporting-") as scratch:
         graphs = Path(scratch)
         onnx = work.onnx(graphs)
         if "onnx" in to:
-            agreements["onnx fp32"] = work.judged(Onnx, graphs, FP32)
-            (graphs / ONNX_FILE).replace(folder / ONNX_FILE)
-            onnx = folder / ONNX_FILE
+            with _noted(ONNX, refused):
+                agreements[ONNX] = work.judged(Onnx, graphs, FP32)
+                (graphs / ONNX_FILE).replace(folder / ONNX_FILE)
+                onnx = folder / ONNX_FILE
         if "openvino" in to:
-            model = work.openvino(onnx, graphs)
-            agreements["openvino fp32"] = work.judged(OpenVino, graphs, FP32)
-            if int8:
-                agreements["openvino int8"] = work.int8(model, graphs)
-            if gradients:
-                differentiated = work.gradients(graphs)
-                work.keep(graphs / GRADIENT_FILE, folder / GRADIENT_FILE)
-            for precision in (FP32, INT8) if int8 else (FP32,):
-                work.keep(graphs / FILES[precision], folder / FILES[precision])
+            with _noted(OPENVINO, refused):
+                model = work.openvino(onnx, graphs)
+                agreements[OPENVINO] = work.judged(OpenVino, graphs, FP32)
+                if int8:
+                    with _noted(ROUNDED, refused):
+                        agreements[ROUNDED] = work.int8(model, graphs)
+                if gradients:
+                    with _noted(GRADIENT, refused):
+                        differentiated = work.gradients(graphs)
+                        work.keep(graphs / GRADIENT_FILE, folder / GRADIENT_FILE)
+            for name, precision in ((OPENVINO, FP32), (ROUNDED, INT8)):
+                if name in agreements:
+                    work.keep(graphs / FILES[precision], folder / FILES[precision])
     made = Exported(
         folder, agreements, {name: _megabytes(folder, name) for name in agreements}, differentiated
     )
     if differentiated is not None:
         made.megabytes[GRADIENT] = _size(folder / GRADIENT_FILE)
     _remember(made, trust=work.config.trust)
+    if refused:
+        raise _refusal(refused, made, more=material.more)
     return made
+
+
+@contextmanager
+def _noted(name: str, refused: dict[str, DisagreementError]) -> Iterator[None]:
+    """Leaves the block where the graph is refused, and notes why: what was made before it is kept."""
+    try:
+        yield
+    except DisagreementError as error:
+        refused[name] = error
+
+
+def _refusal(refused: Mapping[str, DisagreementError], made: Exported, *, more: bool) -> DisagreementError:
+    """One error that says what was refused and what was kept; `more` where int8 could see more images."""
+    hints = []
+    if ROUNDED in refused:
+        hints.append(
+            "More calibration images may help: --images."
+            if more
+            else "It was calibrated on every training image there is; the fp32 graph serves instead."
+        )
+    if GRADIENT in refused:
+        hints.append("Methods that need gradients go on with PyTorch.")
+    reasons = " ".join(error.message for error in refused.values())
+    kept = ", ".join(made.by_graph()) or "nothing"
+    return DisagreementError(f"{reasons} Not kept: {', '.join(refused)}. Kept: {kept}.", hint=" ".join(hints))
 
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """Real images: some to calibrate on, some to try graphs on."""
+    """Real images: some to calibrate on, some to try graphs on; `more` where there are more to calibrate on."""
 
     calibration: list[NDArray[np.uint8]]
     trial: list[NDArray[np.uint8]]
     labels: list[int]
     groups: NDArray[np.str_]
+    more: bool
 
     @classmethod
     def of(
@@ -197,12 +234,12 @@ class _Material:
                 hint="Say where they lie now: --data KIND:PATH.",
             ) from error
         rows = read_split(folder)
-        parts = {}
-        for part in (TRAIN, VALIDATION):
-            chosen = choose(config, rows, dataset, part=part, progress=progress)
-            parts[part] = evenly(chosen.samples, limit=images, seed=seed)
-        calibration, _ = _read(dataset, parts[TRAIN])
-        trial, kept = _read(dataset, parts[VALIDATION])
+        parts = {
+            part: choose(config, rows, dataset, part=part, progress=progress).samples
+            for part in (TRAIN, VALIDATION)
+        }
+        calibration, _ = _read(dataset, evenly(parts[TRAIN], limit=images, seed=seed))
+        trial, kept = _read(dataset, evenly(parts[VALIDATION], limit=images, seed=seed))
         place = {name: i for i, name in enumerate(config.classes)}
         group = {row.name: row.group for row in rows}
         return cls(
@@ -210,6 +247,7 @@ class _Material:
             trial,
             [place[str(s.label)] for s in kept],
             np.array([group[s.name] for s in kept], dtype=np.str_),
+            len(parts[TRAIN]) > images,
         )
 
 

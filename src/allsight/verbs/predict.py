@@ -48,7 +48,7 @@ class Predicted:
 
 def predict(
     bundle: str | Path,
-    images: Iterable[str | Path],
+    images: str | Path | Iterable[str | Path],
     *,
     batch: int = 16,
     runtime: str | None = None,
@@ -59,7 +59,7 @@ def predict(
 
     Args:
         bundle: folder of the bundle.
-        images: files, or folders whose image files are taken.
+        images: files, or folders whose image files are taken; one alone or several.
         batch: most images in one forward pass.
         runtime: "pytorch", "onnx" or "openvino"; None takes the fastest that the bundle was exported for.
         precision: "fp32" or "int8"; None takes the fastest there is.
@@ -81,7 +81,7 @@ def predict(
     >>> predict(folder, ["no-such-file.png"]).failed[0].path
     'no-such-file.png'
     """
-    paths = image_paths(Path(p) for p in images)
+    paths = image_paths(images)
     answering = open_answering(bundle_folder(bundle), runtime=runtime, precision=precision)
     predictions: list[Prediction] = []
     failed: list[Failure] = []

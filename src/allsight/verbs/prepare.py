@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from allsight.core.errors import UsageError
+from allsight.core.files import check_writable
 from allsight.core.progress import Progress, silent
 from allsight.data.groups import groups_of
 from allsight.data.hashing import content_hashes
@@ -93,6 +94,8 @@ def prepare(
     ...
     allsight.core.errors.UsageError: These images are no files yet. Write them with `allsight data synthesize`.
     """
+    table = Path(out)
+    check_writable(table.parent)
     dataset = open_dataset(data)
     if any(s.path is None for s in dataset.samples):
         raise UsageError("These images are no files yet.", hint="Write them with `allsight data synthesize`.")
@@ -104,7 +107,6 @@ def prepare(
     groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
     made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
     part_of = {name: part for part, names in made.parts.items() for name in names}
-    table = Path(out)
     write_manifest(
         table,
         (_row(s, table.parent, hashes=hashes, groups=made.groups, part_of=part_of) for s in dataset.samples),

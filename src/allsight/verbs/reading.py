@@ -32,12 +32,14 @@ class Reading:
         suspicious: those of them that mean leukemia.
         class_of: the class of each label of the data.
         by_class: True where these are the model's own classes.
+        remark: what a reader of figures must know of this; "" where there is nothing.
     """
 
     classes: tuple[str, ...]
     suspicious: tuple[str, ...]
     class_of: Mapping[str, str]
     by_class: bool
+    remark: str = ""
 
     def labels(self, samples: Sequence[Sample]) -> NDArray[np.int64]:
         """(n,) indices into `classes`, of labelled samples."""
@@ -48,6 +50,7 @@ class Reading:
         """(C,), of the classes."""
         if self.by_class:
             return [judgement.probabilities[c] for c in self.classes]
+        assert judgement.suspicion is not None  # `reading_of` asks a model for its suspicious classes
         return [1 - judgement.suspicion, judgement.suspicion]
 
     def predictions(
@@ -86,4 +89,6 @@ def reading_of(config: BundleConfig, dataset: Dataset) -> Reading:
         (SUSPICIOUS,),
         {label: SUSPICIOUS if label in dataset.suspicious else UNSUSPICIOUS for label in dataset.classes},
         by_class=False,
+        remark=f"The model does not know {', '.join(unknown)}: all answers were read as suspicious or not, "
+        f"and of the data's classes {', '.join(dataset.suspicious)} as suspicious.",
     )

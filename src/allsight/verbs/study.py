@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from allsight.core import catalog
 from allsight.core.contracts import Backbone, Dataset
 from allsight.core.errors import AllsightError, UsageError
+from allsight.core.files import check_writable
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import fingerprint
 from allsight.data.hashing import content_hashes, data_fingerprint
@@ -145,6 +146,7 @@ def study(
         KeyboardInterrupt: asked to stop; the same call goes on.
     """
     folder = Path(out)
+    check_writable(folder)
     dataset = open_dataset(data)
     settings = settings or FineTuning()
     cells = _cells(
@@ -313,4 +315,4 @@ def _test(place: Path, run: Path, data: str, *, stress: str, resamples: int, pro
         known = Evaluation.from_json(json.loads(path.read_text(encoding="utf-8")))
         if {(row.damage, row.severity) for row in known.stress} >= set(damages_of(stress)):
             return
-    evaluate(place, data, out=run, stress=stress, resamples=resamples, progress=progress)
+    evaluate(place, data, out=run, stress=stress, resamples=resamples, overwrite=True, progress=progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from allsight.core.errors import UsageError
+from allsight.core.files import check_writable
 from allsight.core.progress import Progress, silent
 from allsight.data.datasets.synthetic import Synthetic, export
 
@@ -45,6 +46,7 @@ def synthesize(
     folder = Path(out)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{str(folder)!r} is not an empty folder.", hint="Choose another --out.")
+    check_writable(folder)
     dataset = Synthetic.open(recipe)
     manifest = export(dataset, folder, masks=masks, progress=progress)
     counts = {c: sum(s.label == c for s in dataset.samples) for c in dataset.classes}

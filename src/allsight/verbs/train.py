@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import UsageError
-from allsight.core.files import whole_file, write_text
+from allsight.core.files import check_writable, whole_file, write_text
 from allsight.core.progress import Progress, silent
 from allsight.core.provenance import commit, machine, versions
+from allsight.core.records import VALIDATION
 from allsight.data.source import open_dataset
+from allsight.inference.trust import FEWEST_FOR_SETS
 from allsight.models.bundle import (
     BUILTIN,
     CARD_FILE,
@@ -24,6 +27,7 @@ from allsight.models.bundle import (
     begun_from,
     bundle_folder,
     read_config,
+    read_split,
     save_bundle,
 )
 from allsight.models.card import model_card
@@ -33,7 +37,9 @@ from allsight.verbs.learning import CHECKPOINTS, Learned, Plan, check_ancestors,
 from allsight.verbs.material import Material, divide
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
+
+    from allsight.models.bundle import SplitRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Trained:
         bundle: the folder.
         config: what the bundle says of itself.
         excluded: images left out, by name, each with the reason.
-        notes: what was found while listing the data.
+        notes: what was found while listing the data, and what the model cannot do.
     """
 
     bundle: Path
@@ -128,7 +134,7 @@ def train(
     if teacher is not None and freeze:
         raise UsageError("A teacher changes nothing in a frozen network.", hint="Leave out --freeze.")
     folder = Path(out)
-    done = _finished(folder, resume=resume, overwrite=overwrite)
+    done = _finished(folder, resume=resume, overwrite=overwrite, freeze=freeze)
     if done is not None:
         return done
     kind = catalog.load(Backbone, backbone)
@@ -188,10 +194,12 @@ def train(
     if learned.history:
         _write_history(folder / "training.csv", learned.history)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
-    return Trained(folder, config, material.excluded, dataset.notes)
+    return Trained(
+        folder, config, material.excluded, (*dataset.notes, *_shortcomings(config, material.rows()))
+    )
 
 
-def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
+def _finished(folder: Path, *, resume: bool, overwrite: bool, freeze: bool) -> Trained | None:
     """The bundle that is already there, where that is what was asked for."""
     if resume and overwrite:
         raise UsageError("--resume and --overwrite contradict each other.", hint="Give one of them.")
@@ -199,11 +207,19 @@ def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
         raise UsageError(f"{str(folder)!r} is a file; a bundle is a folder.", hint="Choose another --out.")
     if (folder / CONFIG_FILE).is_file() and not overwrite:
         if resume:
-            return Trained(folder, read_config(folder), {})
+            config = read_config(folder)
+            return Trained(folder, config, {}, _shortcomings(config, read_split(folder)))
         raise UsageError(
             f"{str(folder)!r} already holds a bundle.", hint="Choose another --out, or add --overwrite."
         )
-    if (folder / CHECKPOINTS).is_dir() and not resume:
+    check_writable(folder)
+    unfinished = (folder / CHECKPOINTS).is_dir()
+    if unfinished and resume and freeze:
+        raise UsageError(
+            f"{str(folder)!r} holds an unfinished training of every layer, and --freeze is another.",
+            hint="Go on without --freeze, or choose another --out.",
+        )
+    if unfinished and not resume:
         if not overwrite:
             raise UsageError(
                 f"{str(folder)!r} holds an unfinished training.",
@@ -211,6 +227,26 @@ def _finished(folder: Path, *, resume: bool, overwrite: bool) -> Trained | None:
             )
         shutil.rmtree(folder / CHECKPOINTS)
     return None
+
+
+def _shortcomings(config: BundleConfig, rows: Iterable[SplitRow]) -> tuple[str, ...]:
+    """What the model cannot do because it was told or shown too little, each with what helps."""
+    found = []
+    held = Counter(row.label for row in rows if row.part == VALIDATION)
+    few = {c: held[c] for c in config.classes if held[c] < FEWEST_FOR_SETS}
+    if few:
+        counts = ", ".join(f"{c} {n}" for c, n in few.items())
+        effect = "every image is referred" if len(few) > 1 else f"only {next(iter(few))} is ever answered"
+        found.append(
+            f"Fewer than {FEWEST_FOR_SETS} validation images of a class ({counts}): it is in every prediction set, so "
+            f"{effect}. Bring more images of it, or a manifest that names a larger validation part (--split stated)."
+        )
+    if not config.suspicious:
+        found.append(
+            "No class is named as suspicious, so no suspicion can be given. To name them: "
+            f"'{config.data.source.partition('?')[0]}?suspicious=CLASS,CLASS'"
+        )
+    return tuple(found)
 
 
 def _describe(plan: Plan, material: Material, learned: Learned, *, name: str) -> BundleConfig:

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from allsight.models.bundle import BundleConfig, SplitRow
 
 
+ALL_UNSEEN = "all unseen"
+"""What the part is called of data that the model was not trained on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """The images that a bundle may be judged on.
@@ -118,5 +122,5 @@ def _new(
         raise DataError(
             "The model has seen every labelled image of this data.", hint="Give data it was not trained on."
         )
-    facts = {"split": unit, "seed": 0, "part": "all unseen", "left_out_as_seen": len(labelled) - len(unseen)}
+    facts = {"split": unit, "seed": 0, "part": ALL_UNSEEN, "left_out_as_seen": len(labelled) - len(unseen)}
     return Chosen(samples=unseen, groups=groups.block, training=(), protocol=facts, hashes=hashes)

@@ -11,6 +11,7 @@ from allsight.cli.console import SOME_FAILED, AsJson, progress_bar, say, show
 
 if TYPE_CHECKING:
     from allsight.evaluate.bootstrap import Estimate
+    from allsight.evaluate.document import Coverage
     from allsight.verbs.evaluate import Evaluated
 
 
@@ -30,6 +31,9 @@ def evaluate(
         str | None, typer.Option(help="pytorch, onnx or openvino. [the fastest that was exported]")
     ] = None,
     precision: Annotated[str | None, typer.Option(help="fp32 or int8. [the fastest there is]")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an evaluation of another model or DATA.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """All metrics with confidence intervals, on images the bundle was not trained on, controls beside it."""
@@ -47,6 +51,7 @@ def evaluate(
             stress=stress,
             runtime=runtime,
             precision=precision,
+            overwrite=overwrite,
             progress=progress,
         )
     show(evaluated.to_json(), table(evaluated), as_json=json)
@@ -65,6 +70,7 @@ def table(evaluated: Evaluated) -> str:
         f"split by {protocol['split']}; 95 % intervals from a bootstrap over groups"
     ]
     lines += [f"  {name:<18} {_figure(e)}" for name, e in found.metrics.items()]
+    lines += _coverage(found.coverage, n_images=protocol["n_images"])
     if found.by_patient is not None:
         lines.append(f"{found.by_patient.n_patients} patients, by the mean of their images' probabilities:")
         lines += [f"  {name:<18} {_figure(e)}" for name, e in found.by_patient.metrics.items()]
@@ -85,13 +91,32 @@ def table(evaluated: Evaluated) -> str:
         f"{_share(row.coverage.answered)}; {_share(row.coverage.accuracy_answered)}"
         for row in found.stress
     ]
-    if found.caution:
-        lines.append(found.caution)
+    lines += [text for text in (found.caution, *found.remarks) if text]
     lines += [
         f"results: {evaluated.run}",
         f"next: allsight explain BUNDLE --run {evaluated.run}, then allsight report {evaluated.run}",
     ]
     return "\n".join(lines)
+
+
+def _coverage(coverage: Coverage, *, n_images: int) -> list[str]:
+    """How many images were answered and how right that was; nothing of a model that refers none."""
+    from allsight.evaluate.bootstrap import Estimate
+
+    if coverage.n_answered is None:
+        return []
+    share, right = (
+        Estimate(value, coverage.intervals[name].low, coverage.intervals[name].high)
+        for name, value in (
+            ("answered", coverage.answered),
+            ("accuracy_answered", coverage.accuracy_answered),
+        )
+    )
+    return [
+        f"answered {coverage.n_answered}, referred to a person {n_images - coverage.n_answered}:",
+        f"  {'answered':<18} {_figure(share)}",
+        f"  {'right of these':<18} {_figure(right)}",
+    ]
 
 
 def _figure(estimate: Estimate) -> str:

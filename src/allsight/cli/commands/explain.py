@@ -14,7 +14,7 @@ from allsight.core.errors import UsageError
 
 if TYPE_CHECKING:
     from allsight.evaluate.scorecard import Figure, Scorecard
-    from allsight.verbs.explain import Explanations
+    from allsight.verbs.explain import Explanations, Heatmap
 
 
 def explain(
@@ -49,9 +49,12 @@ def explain(
     json: AsJson = False,
 ) -> None:
     """Heatmaps by CAM, Grad-CAM, Integrated Gradients and LIME, with pictures and scores. Research use only."""
-    from allsight.verbs.explain import explain as answer
+    from allsight.verbs.explain_request import check_request
 
     bundle, images = arguments.bundle_and_images(bundle_and_images)
+    check_request(bundle, images, data=data, run=run, target=target)
+    from allsight.verbs.explain import explain as answer
+
     with progress_bar() as progress:
         explained = answer(
             bundle,
@@ -97,7 +100,7 @@ def _settings(given: list[str]) -> dict[str, dict[str, str]]:
 
 def _text(explained: Explanations) -> str:
     lines = [
-        f"{h.path}  {h.target}  {h.method}  {h.seconds:.2f} s  {h.overlay}"
+        f"{h.path}  {h.target}  {h.method}  {h.seconds:.2f} s  {h.overlay}{_referred(h)}"
         for h in explained.heatmaps
         if h.overlay
     ]
@@ -110,6 +113,11 @@ def _text(explained: Explanations) -> str:
             "Research use only: a map shows what the model used, not where disease is.",
         ]
     )
+
+
+def _referred(heatmap: Heatmap) -> str:
+    """That a person must look, and why; nothing of an image that the model answers."""
+    return f"  refer: {'; '.join(heatmap.reasons)}" if heatmap.verdict == "refer" else ""
 
 
 def table(card: Scorecard) -> list[str]:

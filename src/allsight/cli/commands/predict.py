@@ -14,6 +14,8 @@ from allsight.core.errors import UsageError
 if TYPE_CHECKING:
     from allsight.verbs.predict import Predicted
 
+_NO_SUSPICION = "ALL –: the model was not told which classes are suspicious, so it gives no suspicion."
+
 
 def predict(
     bundle_and_images: Annotated[
@@ -47,14 +49,16 @@ def _table(predicted: Predicted) -> str:
     rows = []
     for p in predicted.predictions:
         j = p.judgement
+        suspicion = "–" if j.suspicion is None else f"{j.suspicion:.3f}"
         reasons = f"  ({'; '.join(j.reasons)})" if j.reasons else ""
         rows.append(
-            f"{p.path}  {j.label} {j.probabilities[j.label]:.3f}  ALL {j.suspicion:.3f}  {j.verdict}{reasons}"
+            f"{p.path}  {j.label} {j.probabilities[j.label]:.3f}  ALL {suspicion}  {j.verdict}{reasons}"
         )
     return "\n".join(
         [
             *rows,
             f"answered by {predicted.model} on {predicted.runtime}, {predicted.precision}",
+            *[_NO_SUSPICION] * any(p.judgement.suspicion is None for p in predicted.predictions),
             "Research use only: suspicious means send for flow cytometry, never a diagnosis.",
         ]
     )

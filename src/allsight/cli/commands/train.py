@@ -101,8 +101,6 @@ def train(
             **settings,
         )
     show(trained.to_json(), _summary(trained), as_json=json)
-    for note in trained.notes:
-        say(note)
     for name, reason in trained.excluded.items():
         say(f"left out: {name}: {reason}")
     if any(reason.startswith("unreadable") for reason in trained.excluded.values()):
@@ -164,7 +162,9 @@ def _summary(trained: Trained) -> str:
     protocol, source = trained.config.protocol, trained.config.data.source
     verb = "evaluate" if protocol.n_images.get("test") else "export"
     parts = ", ".join(f"{part} {n}" for part, n in protocol.n_images.items())
-    return (
-        f"{trained.bundle}: {trained.config.backbone} on {source}, split by {protocol.split} ({parts})\n"
-        f"next: allsight {verb} {trained.bundle} {source if verb == 'evaluate' else '--to openvino --int8'}"
-    )
+    lines = [
+        f"{trained.bundle}: {trained.config.backbone} on {source}, split by {protocol.split} ({parts})",
+        f"next: allsight {verb} {trained.bundle} {source if verb == 'evaluate' else '--to openvino --int8'}",
+        *trained.notes,
+    ]
+    return "\n".join(lines)
