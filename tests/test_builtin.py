@@ -87,7 +87,7 @@ def test_it_refuses_what_is_no_smear(tmp_path: Path) -> None:
 
 
 def test_it_follows_the_leukocytes_and_not_the_field_around_them(real_data: Path) -> None:
-    """On fields of another class: 0.92 of the validation images; 0.41 before it was taught with transplants."""
+    """On fields of another class: 0.99 of the validation images; 0.41 before it was taught with transplants."""
     dataset = open_dataset(f"taleqani:{real_data / 'taleqani'}")
     unlearned = {row.name for row in read_split(bundle_folder(BUILTIN)) if row.part == "validation"}
     samples = [s for s in dataset.samples if s.name in unlearned][::4]
@@ -99,7 +99,7 @@ def test_it_follows_the_leukocytes_and_not_the_field_around_them(real_data: Path
         judged = predictor.judged(transplant(image, field, share=1.0, rng=np.random.default_rng(i)))
         right.append(judged.label == samples[i].label)
     assert len(right) >= 80
-    assert np.mean(right) >= 0.8
+    assert np.mean(right) >= 0.9
 
 
 def test_the_wheel_holds_it_and_answers_offline(smears: list[Path], tmp_path: Path) -> None:
