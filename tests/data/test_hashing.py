@@ -115,10 +115,13 @@ def test_the_cache_keeps_what_other_data_sets_wrote(
 def test_a_missing_file_is_named(dataset: ImageFolder) -> None:
     path = dataset.samples[2].path
     assert path is not None
+    before = content_hashes(dataset)
     path.unlink()
-    for hashes in (content_hashes, hashed_anew):
-        with pytest.raises(ImageError, match=r"3\.png"):
-            hashes(dataset)
+    after = content_hashes(dataset)
+    assert after.pop(dataset.samples[2].name) == f"unreadable {dataset.samples[2].name}"
+    assert after.items() < before.items()
+    with pytest.raises(ImageError, match=r"3\.png"):
+        hashed_anew(dataset)
 
 
 def test_the_fingerprint_changes_with_names_content_labels_and_patients(dataset: ImageFolder) -> None:

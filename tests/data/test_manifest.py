@@ -65,9 +65,9 @@ def test_a_spreadsheets_habits_are_understood(tmp_path: Path) -> None:
     [
         ("", "found nothing"),
         ("path,class\na.png,x\n", "found path, class"),
-        ("path,label,pateint\na.png,x,1\n", "pateint"),
+        ("path,label,pateint\na.png,x,1\n", "no column called 'pateint'"),
         ("path;label\na.png;x\n", "path;label"),
-        ("path,label,label\na.png,x,y\n", "path, label, label"),
+        ("path,label,label\na.png,x,y\n", "the column label stands twice"),
         ("label\nx\n", "found label"),
         ("path,label\na.png\n", "row 1: expected 2 values, found 1"),
         ("path,label\na.png,x\nb.png,x,y\n", "row 2: expected 2 values, found 3"),

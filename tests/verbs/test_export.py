@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from allsight.cli.main import main
-from allsight.core.errors import DataError, DisagreementError, UsageError
+from allsight.core.errors import DataError, DisagreementError, MissingDependencyError, UsageError
 from allsight.core.records import Outputs
 from allsight.data.source import open_dataset
 from allsight.inference.parity import compare
@@ -101,6 +101,31 @@ def test_a_refusal_leaves_what_passed(
     assert files == {f"{name}.{kind}" for name in names for kind in ("xml", "bin")}
     assert (folder / "model.onnx").is_file()
     assert len(predict(folder, [tmp_path / "none.png"], runtime="openvino").failed) == 1
+
+
+def test_an_interruption_loses_no_graph_that_agrees(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("allsight.inference.quantise.quantised", interrupted)
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    shutil.rmtree(folder / "openvino")
+    write_config(folder, read_config(folder).model_copy(update={"exports": {}}))
+    with pytest.raises(KeyboardInterrupt):
+        export(folder, int8=True, images=8)
+    assert list(read_config(folder).exports) == ["openvino fp32"]
+    assert {file.name for file in (folder / "openvino").iterdir()} == {"fp32.xml", "fp32.bin"}
+    assert not list(folder.glob("exporting-*"))
+    assert len(predict(folder, [tmp_path / "none.png"], runtime="openvino").failed) == 1
+
+
+def test_what_int8_needs_is_missed_before_the_work(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("allsight.inference.quantise.find_spec", lambda _: None)
+    monkeypatch.setattr("allsight.verbs.export.read_config", lambda _: pytest.fail("work was begun"))
+    with pytest.raises(MissingDependencyError, match="NNCF"):
+        export(bundle, int8=True)
 
 
 def test_every_refusal_is_told(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

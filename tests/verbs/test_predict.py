@@ -8,6 +8,7 @@ import random
 import struct
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from allsight.cli.main import main
 from allsight.inference.predictor import Failure
 from allsight.verbs.predict import predict
 from tests.verbs.conftest import DATA
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def damaged(kind: str, original: bytes, rng: random.Random) -> bytes:
@@ -88,6 +92,21 @@ def test_exit_code_and_document(
     assert {"path", "label", "probabilities", "suspicion", "set", "verdict", "reasons"} <= set(first)
     assert sum(first["probabilities"].values()) == pytest.approx(1)
     assert first["verdict"] in ("answer", "refer")
+
+
+def test_an_interruption_loses_no_answer(
+    bundle: Path, smears: list[Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from allsight.data.images import read_image
+
+    def read(path: Path) -> NDArray[np.uint8]:
+        if path == smears[2]:
+            raise KeyboardInterrupt
+        return read_image(path)
+
+    monkeypatch.setattr("allsight.verbs.predict.read_image", read)
+    assert main(["predict", str(bundle), *map(str, smears[:3]), "--batch", "1"]) == 130
+    assert capsys.readouterr().out.startswith(str(smears[0]))
 
 
 def test_order_and_batches_do_not_change_answers(bundle: Path, smears: list[Path], tmp_path: Path) -> None:

@@ -284,3 +284,28 @@ def test_an_unreadable_image_is_left_out_and_named(
     kept = {r.name for r in read_split(tmp_path / "b")}
     assert len(kept) == 95
     assert bad.relative_to(table.parent).as_posix() not in kept
+
+
+def test_a_file_that_is_gone_is_left_out_by_whoever_reads_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One lost file does not stop a training, an audit or a split; where all are lost, that is said."""
+    synthesize("3?images=96&patients=24&size=64", out=tmp_path / "images", masks=False)
+    table = tmp_path / "images" / "manifest.csv"
+    gone = sorted((tmp_path / "images").rglob("*.png"))[5]
+    gone.unlink()
+    training = ["--backbone", "tiny", "--weights", "none", "--freeze"]
+    for arguments in (
+        ["train", f"manifest:{table}", *training, "--out", str(tmp_path / "b")],
+        ["data", "prepare", f"manifest:{table}", "--out", str(tmp_path / "images" / "split.csv")],
+        ["data", "audit", f"manifest:{table}"],
+    ):
+        assert main(arguments) == 3
+        assert f"{gone.name}" in capsys.readouterr().err
+    assert len(read_split(tmp_path / "b")) == 95
+    row = next(r for r in read_manifest(tmp_path / "images" / "split.csv") if r.path.endswith(gone.name))
+    assert (row.split, row.sha256) == (None, None)
+
+    lost = table.rename(tmp_path / "manifest.csv")  # paths are relative to the table
+    assert main(["train", f"manifest:{lost}", *training, "--out", str(tmp_path / "c")]) == 1
+    assert "None of 96 images can be read" in capsys.readouterr().err

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from allsight.core.progress import Progress
 
@@ -31,17 +32,17 @@ def say(text: str) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Progress]:
-    """A progress bar a task on a terminal; silence everywhere else."""
+    """A progress bar a task on a terminal; elsewhere, such as in a log file, a line a minute on standard error."""
     if not sys.stderr.isatty():
-        from allsight.core.progress import silent
-
-        yield silent
+        yield Lines()
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    # What is printed meanwhile goes above the bar, but into a pipe where standard output is one.
+    onto_bar = sys.stdout.isatty()
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=onto_bar) as bar:
         tasks: dict[str, Any] = {}
 
         def report(what: str, done: int, total: int) -> None:
@@ -50,3 +51,43 @@ def progress_bar() -> Iterator[Progress]:
             bar.update(tasks[what], completed=done, total=total or None)
 
         yield report
+
+
+class Lines:
+    """Progress as lines of text, at most one in so many seconds, the first after as many.
+
+    Args:
+        every: seconds.
+        now: the time in seconds.
+    """
+
+    def __init__(self, *, every: float = 60.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._every, self._now = every, now
+        self._told = now()
+        self._steps: dict[str, tuple[float, int, int]] = {}  # when a task began, at which step, and its last
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say it, where it is time."""
+        now = self._now()
+        began, first, last = self._steps.get(what, (now, done, done))
+        if done < last:  # the same task anew, for another model
+            began, first = now, done
+        self._steps[what] = began, first, done
+        if now - self._told < self._every:
+            return
+        self._told = now
+        line = f"{what} {done}" + (f" of {total}" if total else "")
+        if total > done > first:
+            line += f", {_duration((now - began) / (done - first) * (total - done))} left"
+        say(line)
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that a person would use.
+
+    >>> [_duration(s) for s in (40, 150, 8000)]
+    ['40 s', '3 min', '2.2 h']
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

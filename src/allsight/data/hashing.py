@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from typing import TYPE_CHECKING
@@ -16,7 +17,6 @@ from allsight.data.loading import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from allsight.core.contracts import Dataset
     from allsight.core.progress import Progress
@@ -35,38 +35,48 @@ def content_hashes(dataset: Dataset, *, progress: Progress = silent) -> dict[str
     """Sample name to the hexadecimal SHA-256 that identifies its image, in the order of `dataset.samples`.
 
     Several threads read. A file that has kept its path, size and time of change is not read again: its hash
-    comes from one file in the cache folder.
-
-    Raises:
-        ImageError: a file is missing or cannot be read.
+    comes from one file in the cache folder. A file that is missing or cannot be read has "unreadable NAME" instead,
+    which is no hash and equals no other's; reading it says what is wrong.
     """
     now = time.time_ns()
     remembered = _remembered()
-    stamps = {sample.name: _stamp(sample.path) for sample in dataset.samples if sample.path is not None}
+    stamps = _stamps(dataset.samples)
     found: dict[str, str] = {}
     for sample in dataset.samples:
         size, changed, digest = remembered.get(_key(sample), (-1, -1, ""))
         if stamps.get(sample.name) == (size, changed):
             found[sample.name] = digest
     unread = [sample for sample in dataset.samples if sample.name not in found]
-    for sample, digest in _read(dataset, unread):
-        found[sample.name] = digest
+    fresh: _Remembered = {}
+    for sample, read in _read(dataset, unread):
+        if isinstance(read, ImageError):
+            found[sample.name] = f"unreadable {sample.name}"
+        else:
+            found[sample.name] = read
+            stamp = stamps.get(sample.name)
+            if stamp is not None and stamp[1] < now - SETTLED_NS:
+                fresh[_key(sample)] = (*stamp, read)
         progress("hashing", len(found), len(dataset.samples))
-    _remember(
-        {
-            _key(sample): (*stamps[sample.name], found[sample.name])
-            for sample in unread
-            if sample.name in stamps and stamps[sample.name][1] < now - SETTLED_NS
-        }
-    )
+    _remember(fresh)
     return {sample.name: found[sample.name] for sample in dataset.samples}
 
 
+def is_hash(text: str) -> bool:
+    """Whether `content_hashes` could read the file that it gives this text for."""
+    return not text.startswith("unreadable ")
+
+
 def hashed_anew(dataset: Dataset, *, progress: Progress = silent) -> dict[str, str]:
-    """As `content_hashes`, but every file is read: a change that left the time stamp alone is seen."""
+    """As `content_hashes`, but every file is read: a change that left the time stamp alone is seen.
+
+    Raises:
+        ImageError: a file is missing or cannot be read.
+    """
     found: dict[str, str] = {}
-    for sample, digest in _read(dataset, dataset.samples):
-        found[sample.name] = digest
+    for sample, read in _read(dataset, dataset.samples):
+        if isinstance(read, ImageError):
+            raise read
+        found[sample.name] = read
         progress("hashing", len(found), len(dataset.samples))
     return found
 
@@ -80,12 +90,15 @@ def data_fingerprint(dataset: Dataset, hashes: Mapping[str, str]) -> str:
     )
 
 
-def _read(dataset: Dataset, samples: Iterable[Sample]) -> Iterator[tuple[Sample, str]]:
-    def hashed(sample: Sample) -> tuple[Sample, str]:
+def _read(dataset: Dataset, samples: Iterable[Sample]) -> Iterator[tuple[Sample, str | ImageError]]:
+    def hashed(sample: Sample) -> tuple[Sample, str | ImageError]:
         try:
             return sample, dataset.sha256(sample)
         except OSError as error:
-            raise _unreadable(sample.path, error) from error
+            return sample, ImageError(
+                f"{sample.path}: cannot be read ({error.strerror or error}).",
+                hint="Check the path and its rights.",
+            )
 
     return in_order(hashed, samples)
 
@@ -94,18 +107,15 @@ def _key(sample: Sample) -> str:
     return "" if sample.path is None else os.path.abspath(sample.path)
 
 
-def _stamp(path: Path) -> _Stamp:
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    return status.st_size, status.st_mtime_ns
-
-
-def _unreadable(path: Path | None, error: OSError) -> ImageError:
-    return ImageError(
-        f"{path}: cannot be read ({error.strerror or error}).", hint="Check the path and its rights."
-    )
+def _stamps(samples: Iterable[Sample]) -> dict[str, _Stamp]:
+    """Size and time of change, by name, of the files that are there."""
+    found = {}
+    for sample in samples:
+        if sample.path is not None:
+            with contextlib.suppress(OSError):
+                status = sample.path.stat()
+                found[sample.name] = (status.st_size, status.st_mtime_ns)
+    return found
 
 
 def _remembered() -> _Remembered:

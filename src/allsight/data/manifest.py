@@ -79,15 +79,24 @@ def read_manifest(path: Path) -> tuple[ManifestRow, ...]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a manifest ({error}).", hint=_HINT) from error
     header = lines[0] if lines else []
-    strange = [name for name in header if name not in COLUMNS]
-    if strange or not set(_ALWAYS) <= set(header) or len(set(header)) < len(header):
-        came = ", ".join(header) or "nothing"
-        raise DataError(
-            f"{path}: expected the columns path and label and known others, found {came}.", hint=_HINT
-        )
+    if wrong := _wrong_header(header):
+        raise DataError(f"{path}: {wrong}.", hint=_HINT)
     rows = tuple(_row(header, line, where=f"{path}, row {at}") for at, line in enumerate(lines[1:], start=1))
     _check(rows, path)
     return rows
+
+
+def _wrong_header(header: Sequence[str]) -> str:
+    """What is wrong with the names of the columns; "" where nothing is."""
+    if missing := [name for name in _ALWAYS if name not in header]:
+        return (
+            f"expected the columns path and label, found {', '.join(header) or 'nothing'} (no {missing[0]})"
+        )
+    if strange := [name for name in header if name not in COLUMNS]:
+        return f"there is no column called {strange[0]!r}"
+    if twice := [name for name in header if header.count(name) > 1]:
+        return f"the column {twice[0]} stands twice"
+    return ""
 
 
 def _row(header: Sequence[str], line: Sequence[str], *, where: str) -> ManifestRow:

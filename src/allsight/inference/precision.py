@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from allsight.core.errors import BundleError, UsageError
+from allsight.models.bundle import BUILTIN, bundle_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +33,12 @@ def check_precision(there: Sequence[str], wanted: str | None, *, runtime: str, f
     if not there or (wanted is not None and wanted not in there):
         exists = ", ".join(there) or "none"
         int8 = " --int8" if wanted == INT8 else ""
+        copied = f"cp -r {folder} MY-BUNDLE, then: " if folder == bundle_folder(BUILTIN) else ""
+        place = "MY-BUNDLE" if copied else folder
         raise BundleError(
             f"{str(folder)!r} holds no graph for {runtime}{f' in {wanted}' if wanted else ''}; there is: {exists}.",
             hint="PyTorch runs fp32 only."
             if runtime == "pytorch"
-            else f"Make one: allsight export {folder} --to {runtime}{int8}",
+            else f"Make one: {copied}allsight export {place} --to {runtime}{int8}",
         )
     return wanted or there[0]

@@ -18,7 +18,7 @@ from allsight.inference.precision import FP32, INT8
 from allsight.inference.rounding import clearance, unsettled
 from allsight.inference.second_look import looked_again
 from allsight.inference.trust import Judgement, Space, Trust, in_precision, judge
-from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config
+from allsight.models.bundle import BundleConfig, read_config, read_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -263,10 +263,4 @@ def load_space(folder: Path) -> Space:
     Raises:
         BundleError: the file does not hold them.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
-            return Space.from_tensors({k: file.get_tensor(k) for k in ("trust.projection", "trust.centres")})
-    except (OSError, SafetensorError) as error:
-        raise BundleError(f"{folder / MODEL_FILE} does not hold the embedding statistics.") from error
+    return Space.from_tensors(read_tensors(folder, ("trust.projection", "trust.centres")))

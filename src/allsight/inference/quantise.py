@@ -17,6 +17,7 @@ import contextlib
 import io
 import logging
 import os
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from allsight.core.errors import MissingDependencyError
@@ -108,12 +109,21 @@ def head_nodes(model: Any) -> list[str]:
     return names
 
 
+def check_nncf() -> None:
+    """Whether there is what int8 needs.
+
+    Raises:
+        MissingDependencyError: NNCF is not installed.
+    """
+    if find_spec("nncf") is None:
+        raise MissingDependencyError(f"{INT8} needs NNCF.", hint="pip install 'allsight[fast]'")
+
+
 def _imported_nncf() -> Any:
     # NNCF reports its use to a server unless it believes that it is being tested. This package contacts nobody.
     os.environ.setdefault("NNCF_CI", "1")
-    try:
-        import nncf
-    except ImportError as error:
-        raise MissingDependencyError(f"{INT8} needs NNCF.", hint="pip install 'allsight[fast]'") from error
+    check_nncf()
+    import nncf
+
     nncf.set_log_level(logging.ERROR)
     return nncf

@@ -23,7 +23,7 @@ from allsight.core.files import whole_file, write_text
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -212,21 +212,28 @@ def save_bundle(
     write_config(folder, config)
 
 
+def read_tensors(folder: Path, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Some of a bundle's tensors, by name, without torch.
+
+    Raises:
+        BundleError: there are no weights, damaged ones, or ones without these tensors.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
+            return {name: np.asarray(file.get_tensor(name), dtype=np.float32) for name in names}
+    except (OSError, SafetensorError) as error:
+        raise _unreadable_weights(folder, error) from error
+
+
 def read_head_bias(folder: Path) -> NDArray[np.float32]:
     """The bias of the linear head (C,), without torch.
 
     Raises:
         BundleError: there are no weights, or damaged ones.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
-            return np.asarray(file.get_tensor(_HEAD_BIAS), dtype=np.float32)
-    except (OSError, SafetensorError) as error:
-        raise BundleError(
-            f"{folder / MODEL_FILE} cannot be read: {error}.", hint="Train again, or copy the whole folder."
-        ) from error
+    return read_tensors(folder, [_HEAD_BIAS])[_HEAD_BIAS]
 
 
 def weights_digest(folder: Path) -> str:
@@ -239,9 +246,13 @@ def weights_digest(folder: Path) -> str:
         with (folder / MODEL_FILE).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise BundleError(
-            f"{folder / MODEL_FILE} cannot be read: {error}.", hint="Train again, or copy the whole folder."
-        ) from error
+        raise _unreadable_weights(folder, error) from error
+
+
+def _unreadable_weights(folder: Path, error: Exception) -> BundleError:
+    file = folder / MODEL_FILE
+    wrong = f"cannot be read: {error}" if file.is_file() else "is missing"
+    return BundleError(f"{file} {wrong}.", hint="Copy the whole folder again, or train again.")
 
 
 def write_config(folder: Path, config: BundleConfig) -> None:
@@ -310,7 +321,9 @@ def load_classifier(folder: Path) -> tuple[Classifier, BundleConfig]:
     try:
         state = load_file(folder / MODEL_FILE)
         classifier.load_state_dict({k: state[k] for k in classifier.state_dict()}, assign=True)
-    except (OSError, SafetensorError, KeyError, RuntimeError) as error:
+    except OSError as error:
+        raise _unreadable_weights(folder, error) from error
+    except (SafetensorError, KeyError, RuntimeError) as error:
         raise BundleError(
             f"{folder / MODEL_FILE} does not hold the weights that {CONFIG_FILE} describes."
         ) from error

@@ -27,6 +27,7 @@ from allsight.inference.parity import (
 )
 from allsight.inference.precision import FP32, INT8
 from allsight.inference.predictor import load_space
+from allsight.inference.quantise import check_nncf
 from allsight.inference.rounding import clearance, fit_rounding, unsettled
 from allsight.inference.runtimes.onnx import Onnx
 from allsight.inference.runtimes.openvino import FILES, OpenVino
@@ -58,6 +59,8 @@ if TYPE_CHECKING:
 TARGETS = ("onnx", "openvino")
 ONNX, OPENVINO, ROUNDED, GRADIENT = "onnx fp32", "openvino fp32", "openvino int8", "openvino gradient"
 """What graphs are called."""
+GRAPH_FILES = {ONNX: ONNX_FILE, OPENVINO: FILES[FP32], ROUNDED: FILES[INT8], GRADIENT: GRADIENT_FILE}
+"""Where each lies in a bundle."""
 _DIFFERENTIATED = 8  # images on which gradients are compared
 _AVERAGED = 100  # images on which what rounding adds to a class is averaged
 
@@ -68,15 +71,23 @@ class Exported:
 
     Attributes:
         bundle: the folder.
-        agreements: by graph ("onnx fp32", "openvino int8", …), how it was found to answer.
+        found: by graph ("onnx fp32", "openvino int8", "openvino gradient", …), how it was found to answer.
         megabytes: by graph, the size of its files.
-        gradients: how the gradient graph was found to answer; None where none was asked for.
     """
 
     bundle: Path
-    agreements: dict[str, Agreement]
+    found: dict[str, Agreement | GradientAgreement]
     megabytes: dict[str, float]
-    gradients: GradientAgreement | None = None
+
+    @property
+    def agreements(self) -> dict[str, Agreement]:
+        """Those of the graphs that answer."""
+        return {name: a for name, a in self.found.items() if isinstance(a, Agreement)}
+
+    @property
+    def gradients(self) -> GradientAgreement | None:
+        """That of the graph of gradients; None where none was asked for."""
+        return next((a for a in self.found.values() if isinstance(a, GradientAgreement)), None)
 
     def to_json(self) -> dict[str, Any]:
         """The document of `export --json`."""
@@ -84,13 +95,9 @@ class Exported:
             "bundle": str(self.bundle),
             "graphs": {
                 name: {**agreement.to_json(), "megabytes": round(self.megabytes[name], 2)}
-                for name, agreement in self.by_graph().items()
+                for name, agreement in self.found.items()
             },
         }
-
-    def by_graph(self) -> dict[str, Agreement | GradientAgreement]:
-        """How each graph was found to answer, that of the gradients too."""
-        return {**self.agreements, **({GRADIENT: self.gradients} if self.gradients else {})}
 
 
 def export(
@@ -138,42 +145,37 @@ def export(
     for asked, what in ((int8, "int8 graphs"), (gradients, "Gradient graphs")):
         if asked and "openvino" not in to:
             raise UsageError(f"{what} are for OpenVINO.", hint="Add --to openvino.")
+    if int8:
+        check_nncf()  # now, and not after the other graphs are made
     folder = own_folder(bundle)
     check_writable(folder)
     config = read_config(folder)
     material = _Material.of(folder, config, data=data, images=images, seed=seed, progress=progress)
     work = _Work(folder, config, material, progress)
-    agreements: dict[str, Agreement] = {}
-    differentiated: GradientAgreement | None = None
+    found: dict[str, Agreement | GradientAgreement] = {}
     refused: dict[str, DisagreementError] = {}
     with TemporaryDirectory(dir=folder, prefix="exporting-") as scratch:
         graphs = Path(scratch)
-        onnx = work.onnx(graphs)
-        if "onnx" in to:
-            with _noted(ONNX, refused):
-                agreements[ONNX] = work.judged(Onnx, graphs, FP32)
-                (graphs / ONNX_FILE).replace(folder / ONNX_FILE)
-                onnx = folder / ONNX_FILE
-        if "openvino" in to:
-            with _noted(OPENVINO, refused):
-                model = work.openvino(onnx, graphs)
-                agreements[OPENVINO] = work.judged(OpenVino, graphs, FP32)
-                if int8:
-                    with _noted(ROUNDED, refused):
-                        agreements[ROUNDED] = work.int8(model, graphs)
-                if gradients:
-                    with _noted(GRADIENT, refused):
-                        differentiated = work.gradients(graphs)
-                        work.keep(graphs / GRADIENT_FILE, folder / GRADIENT_FILE)
-            for name, precision in ((OPENVINO, FP32), (ROUNDED, INT8)):
-                if name in agreements:
-                    work.keep(graphs / FILES[precision], folder / FILES[precision])
-    made = Exported(
-        folder, agreements, {name: _megabytes(folder, name) for name in agreements}, differentiated
-    )
-    if differentiated is not None:
-        made.megabytes[GRADIENT] = _size(folder / GRADIENT_FILE)
-    _remember(made, trust=work.config.trust)
+        try:
+            onnx = work.onnx(graphs)
+            if "onnx" in to:
+                with _noted(ONNX, refused):
+                    found[ONNX] = work.judged(Onnx, graphs, FP32)
+            if "openvino" in to:
+                with _noted(OPENVINO, refused):
+                    model = work.openvino(onnx, graphs)
+                    found[OPENVINO] = work.judged(OpenVino, graphs, FP32)
+                    if int8:
+                        with _noted(ROUNDED, refused):
+                            found[ROUNDED] = work.int8(model, graphs)
+                    if gradients:
+                        with _noted(GRADIENT, refused):
+                            found[GRADIENT] = work.gradients(graphs)
+        finally:  # an interruption loses none that is known to agree
+            for name in found:
+                _keep(graphs / GRAPH_FILES[name], folder / GRAPH_FILES[name])
+            _remember(folder, found, trust=work.config.trust)
+    made = Exported(folder, found, {name: _megabytes(folder / GRAPH_FILES[name]) for name in found})
     if refused:
         raise _refusal(refused, made, more=material.more)
     return made
@@ -200,7 +202,7 @@ def _refusal(refused: Mapping[str, DisagreementError], made: Exported, *, more: 
     if GRADIENT in refused:
         hints.append("Methods that need gradients go on with PyTorch.")
     reasons = " ".join(error.message for error in refused.values())
-    kept = ", ".join(made.by_graph()) or "nothing"
+    kept = ", ".join(made.found) or "nothing"
     return DisagreementError(f"{reasons} Not kept: {', '.join(refused)}. Kept: {kept}.", hint=" ".join(hints))
 
 
@@ -409,29 +411,27 @@ class _Work:
         found.check(precision, name=name)
         return found
 
-    def keep(self, made: Path, place: Path) -> None:
-        place.parent.mkdir(exist_ok=True)
-        place.unlink(missing_ok=True)
-        shutil.move(made.with_suffix(".bin"), place.with_suffix(".bin"))
-        shutil.move(made, place)
+
+def _keep(made: Path, place: Path) -> None:
+    """Moves a graph into the bundle, with the weights that lie beside OpenVINO's."""
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    if (weights := made.with_suffix(".bin")).is_file():
+        shutil.move(weights, place.with_suffix(".bin"))
+    shutil.move(made, place)
 
 
-def _remember(made: Exported, *, trust: dict[str, JsonValue] | None) -> None:
-    folder = made.bundle
+def _remember(
+    folder: Path, found: Mapping[str, Agreement | GradientAgreement], *, trust: dict[str, JsonValue] | None
+) -> None:
     config = read_config(folder)
-    exports = {**config.exports, **{name: found.to_json() for name, found in made.by_graph().items()}}
+    exports = {**config.exports, **{name: agreement.to_json() for name, agreement in found.items()}}
     config = config.model_copy(update={"exports": exports, "trust": trust})
     write_config(folder, config)
     write_text(folder / CARD_FILE, model_card(config))
 
 
-def _megabytes(folder: Path, name: str) -> float:
-    runtime, precision = name.split()
-    if runtime == "onnx":
-        return (folder / ONNX_FILE).stat().st_size / 1e6
-    return _size(folder / FILES[precision])
-
-
-def _size(file: Path) -> float:
-    """Of a graph and its weights, in megabytes."""
-    return (file.stat().st_size + file.with_suffix(".bin").stat().st_size) / 1e6
+def _megabytes(file: Path) -> float:
+    """Of a graph with its weights."""
+    weights = file.with_suffix(".bin")
+    return (file.stat().st_size + (weights.stat().st_size if weights.is_file() else 0)) / 1e6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from allsight.core.errors import RefusedError
+from allsight.core.errors import DataError, RefusedError
 from allsight.core.progress import Progress, silent
 from allsight.data.groups import groups_of
 from allsight.data.hashing import content_hashes, data_fingerprint
@@ -68,7 +68,7 @@ def divide(
     """Leave out what cannot be read, group what belongs together, and divide the rest.
 
     Raises:
-        DataError: the data cannot be divided as asked.
+        DataError: no image can be read, or the data cannot be divided as asked.
         LeakError: the data's own parts share a group.
         RefusedError: the data is made of copies, and a test part was asked of it.
     """
@@ -79,6 +79,8 @@ def divide(
     samples = tuple(s for s in dataset.samples if allowed is None or s.part in allowed)
     hashes = content_hashes(dataset, progress=progress)
     bad = unreadable(dataset, samples, hashes=hashes, progress=progress)
+    if bad and len(bad) == len(samples):
+        raise DataError(f"None of {len(bad)} images can be read; the first: {next(iter(bad.values()))}")
     samples = tuple(s for s in samples if s.name not in bad)
     groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
     if split == STATED:

@@ -14,7 +14,7 @@ from allsight.inference.predictor import Failure, Prediction
 from allsight.models.bundle import bundle_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def predict(
     batch: int = 16,
     runtime: str | None = None,
     precision: str | None = None,
+    found: Callable[[Prediction | Failure], None] | None = None,
     progress: Progress = silent,
 ) -> Predicted:
     """Answer for each image how suspicious it is, or why a person must look.
@@ -63,6 +64,7 @@ def predict(
         batch: most images in one forward pass.
         runtime: "pytorch", "onnx" or "openvino"; None takes the fastest that the bundle was exported for.
         precision: "fp32" or "int8"; None takes the fastest there is.
+        found: given each answer as soon as it is there, so that an interruption loses none.
         progress: told after each image.
 
     Returns:
@@ -90,6 +92,8 @@ def predict(
             failed.append(Failure(str(path), str(answer)))
         else:
             predictions.append(Prediction(str(path), answer))
+        if found is not None:
+            found(failed[-1] if isinstance(answer, ImageError) else predictions[-1])
         progress("images", done, len(paths))
     return Predicted(
         answering.config.name,

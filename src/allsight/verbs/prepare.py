@@ -11,7 +11,7 @@ from allsight.core.errors import UsageError
 from allsight.core.files import check_writable
 from allsight.core.progress import Progress, silent
 from allsight.data.groups import groups_of
-from allsight.data.hashing import content_hashes
+from allsight.data.hashing import content_hashes, is_hash
 from allsight.data.manifest import ManifestRow, write_manifest
 from allsight.data.source import open_dataset
 from allsight.data.splits import make_split
@@ -101,9 +101,16 @@ def prepare(
         raise UsageError("These images are no files yet.", hint="Write them with `allsight data synthesize`.")
     unit = split or dataset.units[0]
     allowed = None if dataset.training_parts is None else {*dataset.training_parts, *hold_out}
-    samples = tuple(s for s in dataset.samples if allowed is None or s.part in allowed)
     verification = dataset.verify(progress=progress)
     hashes = content_hashes(dataset, progress=progress)
+    missing = {
+        s.name: "unreadable: there is no such file, or it may not be read"
+        for s in dataset.samples
+        if not is_hash(hashes[s.name])
+    }
+    samples = tuple(
+        s for s in dataset.samples if s.name not in missing and (allowed is None or s.part in allowed)
+    )
     groups = groups_of(dataset, samples, unit, hashes=hashes, progress=progress)
     made = make_split(samples, groups, unit=unit, seed=seed, folds=folds, fold=fold, hold_out=hold_out)
     part_of = {name: part for part, names in made.parts.items() for name in names}
@@ -116,7 +123,7 @@ def prepare(
         split=unit,
         n_images={part: len(names) for part, names in made.parts.items()},
         n_groups={part: len({made.groups[n] for n in names}) for part, names in made.parts.items()},
-        excluded=dict(made.excluded),
+        excluded={**made.excluded, **missing},
         verification=verification,
     )
 
@@ -135,7 +142,7 @@ def _row(
         patient=sample.patient,
         group=groups.get(sample.name),
         split=part_of.get(sample.name),
-        sha256=hashes[sample.name],
+        sha256=hashes[sample.name] if is_hash(hashes[sample.name]) else None,
         part=sample.part,
         number=sample.number,
     )

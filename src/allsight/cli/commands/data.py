@@ -56,7 +56,10 @@ def prepare(
     show(done.to_json(), "\n".join(lines), as_json=json)
     for name in () if done.verification is None else done.verification.altered:
         say(f"altered: {name} is not the file its source published")
-    if done.verification is not None and done.verification.altered:
+    unreadable = [name for name, reason in done.excluded.items() if reason.startswith("unreadable")]
+    for name in unreadable:
+        say(f"left out: {name}: {done.excluded[name]}")
+    if unreadable or (done.verification is not None and done.verification.altered):
         raise typer.Exit(SOME_FAILED)
 
 

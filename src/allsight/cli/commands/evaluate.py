@@ -77,13 +77,10 @@ def table(evaluated: Evaluated) -> str:
     if found.controls:
         lines.append("without looking at cells:")
     for name, control in found.controls.items():
-        better = (
-            "the model is clearly better"
-            if control.model_clearly_better
-            else "THE MODEL IS NOT CLEARLY BETTER"
-        )
         accuracy = "–" if control.accuracy is None else f"{control.accuracy:.3f}"
-        lines.append(f"  {name:<18} accuracy {accuracy}; {better}")
+        # Where the model is not better a remark says so, below.
+        better = "; the model is clearly better" if control.model_clearly_better else ""
+        lines.append(f"  {name:<18} accuracy {accuracy}{better}")
     if found.stress:
         lines.append("damaged on the way (severity): accuracy; answered; accuracy of what was answered")
     lines += [

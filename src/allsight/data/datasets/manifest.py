@@ -42,12 +42,16 @@ class Manifest(Dataset):
         """List "FILE.csv" or "FILE.csv?suspicious=CLASS,CLASS"; relative paths start at the file's folder.
 
         Raises:
-            DataError: the file is no manifest, or names patients for some of its labelled images only.
+            DataError: the file is no manifest, lists no image, or names patients for some of its labelled images only.
             UsageError: the option names a class that no row has.
         """
         place, options = split_location(location, known=("suspicious",))
         table = Path(place).expanduser()
         rows = sorted(read_manifest(table), key=lambda row: row.path)
+        if not rows:
+            raise DataError(
+                f"{table}: it names columns and lists no image.", hint="Write a row for each image."
+            )
         classes = tuple(sorted({row.label for row in rows if row.label is not None}))
         return cls(
             samples=tuple(_sample(row, table.parent) for row in rows),
