@@ -40,6 +40,28 @@ def test_maps_and_pictures_lie_on_the_images_own_pixels(
     assert all(Path(strip).is_file() for strip in found.strips.values())
 
 
+def test_an_image_too_large_is_explained_smaller_and_its_map_laid_back(
+    bundle: Path, smears: list[Path], tmp_path: Path
+) -> None:
+    large, small = tmp_path / "large.png", tmp_path / "small.png"
+    with Image.open(smears[0]) as image:
+        image.resize((1536, 1024), Image.Resampling.NEAREST).save(large)
+        image.resize((1024, 683), Image.Resampling.BOX).save(small)
+    found = explain(bundle, [large, small], settings=QUICK, out=tmp_path / "out")
+    maps = {(Path(h.path).stem, h.method): np.load(h.heatmap) for h in found.heatmaps}
+    for one in found.heatmaps:
+        if Path(one.path) == large:
+            assert one.used["explained_at"] == [683, 1024]
+            assert maps["large", one.method].shape == (1024, 1536)
+            assert Image.open(one.overlay).size == (1024, 683)
+        else:
+            assert "explained_at" not in one.used
+    whole, reduced = maps["large", "cam"], maps["small", "cam"]
+    assert whole.sum() == pytest.approx(reduced.sum(), abs=0.05 * float(np.abs(reduced).sum()))
+    at = np.ix_(np.arange(683) * 1024 // 683, np.arange(1024) * 1536 // 1024)
+    assert np.corrcoef(whole[at].ravel(), reduced.ravel())[0, 1] > 0.99
+
+
 def test_the_command_prints_the_promised_keys_and_goes_on_past_damage(
     bundle: Path, smears: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

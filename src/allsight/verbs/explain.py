@@ -17,6 +17,7 @@ from allsight.evaluate.scorecard import Scorecard, scorecard
 from allsight.explain.methods import METHODS, controls, explainers, measures
 from allsight.explain.overlay import write_png
 from allsight.explain.pictures import over_image, side_by_side
+from allsight.explain.reduction import laid_back, reduced
 from allsight.explain.scoring import Explained, Scores, explain_image, score_image
 from allsight.explain.swift import swift
 from allsight.inference.choice import open_runtime
@@ -49,7 +50,8 @@ class Heatmap:
         heatmap: the file with the map, float32 (H, W); "" where none was written.
         overlay: the file with the picture; "" where none was written.
         seconds: wall time.
-        used: the method's settings and what it measured.
+        used: the method's settings and what it measured; `explained_at` of an image too large to be explained at its
+            own size, (height, width) in pixels.
         scores: by name; empty where none were asked for.
     """
 
@@ -328,9 +330,10 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
     Raises:
         ImageError: it cannot be read.
     """
-    image = subject.read()
+    whole = subject.read()
     predictor = frame.predictor
-    judged = predictor.judged(image)
+    judged = predictor.judged(whole)
+    image = reduced(whole)
     target = frame.target or judged.label
     explained = explain_image(
         frame.runtime,
@@ -343,7 +346,11 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
     scores = _scores(subject, image, explained, frame, again=number <= frame.repeats)
     referred = ", referred" if judged.verdict == "refer" else ""
     title = f"{target} {judged.probabilities[target]:.2f}{referred}"
-    files, strip = _written(subject, image, explained, frame, number=number, title=title, scores=scores)
+    shape = whole.shape[:2]
+    files, strip = _written(
+        subject, image, explained, frame, number=number, title=title, scores=scores, shape=shape
+    )
+    at = {} if image is whole else {"explained_at": list(image.shape[:2])}
     heatmaps = tuple(
         Heatmap(
             path=subject.name,
@@ -354,7 +361,7 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
             heatmap=files[name][0],
             overlay=files[name][1],
             seconds=found.seconds[0],
-            used=dict(found.used[0]),
+            used={**found.used[0], **at},
             scores=scores.get(name, {}),
         )
         for name, found in explained.found.items()
@@ -389,8 +396,12 @@ def _written(
     number: int,
     title: str,
     scores: Mapping[str, Scores],
+    shape: tuple[int, int],
 ) -> tuple[dict[str, tuple[str, str]], str]:
-    """Writes maps and pictures; by method the names of its map and picture, and that of all methods side by side."""
+    """Writes maps and pictures; by method the names of its map and picture, and that of all methods side by side.
+
+    Maps are laid on the pixels of an image of this shape.
+    """
     if frame.folder is None:
         return dict.fromkeys(explained.found, ("", "")), ""
     clear(frame.folder)  # of an earlier run; this one's document comes last
@@ -399,7 +410,7 @@ def _written(
     for name, found in explained.found.items():
         map_file, picture_file = (frame.folder / stem / f"{name}.{kind}" for kind in ("npy", "png"))
         with whole_file(map_file) as part, part.open("wb") as file:
-            np.save(file, found.heatmaps[0])
+            np.save(file, laid_back(found.heatmaps[0], shape))
         write_png(picture_file, over_image(image, found, outlines=frame.outlines))
         files[name] = (str(map_file), str(picture_file))
     shown = {name: found for name, found in explained.found.items() if name not in frame.rivals()}

@@ -108,6 +108,14 @@ def _of_file(path: Path, name: str) -> Subject:
 def _of_sample(dataset: Dataset, sample: Sample, group: str) -> Subject:
     def cells(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
         exact = dataset.masks(sample).get("cell")
-        return cell_mask(image) if exact is None else exact
+        if exact is None:
+            return cell_mask(image)
+        height, width = image.shape[:2]  # of a large image that is explained smaller, too
+        return exact[np.ix_(_places(height, exact.shape[0]), _places(width, exact.shape[1]))]
 
     return Subject(sample.name, group, lambda: dataset.read(sample), cells, dataset.overlay)
+
+
+def _places(n: int, of: int) -> NDArray[np.int64]:
+    """`n` places spread evenly over `of`; all of them where there are as many."""
+    return ((np.arange(n) + 0.5) * of / n).astype(np.int64)
