@@ -31,15 +31,17 @@ def reduced(image: NDArray[np.uint8], *, longest: int = LONGEST) -> NDArray[np.u
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def laid_back(heatmap: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
-    """A map of the reduced image on the pixels of the image itself, with the same sum.
+def laid_back(heatmap: NDArray[np.float32], shape: tuple[int, int], *, parts: bool) -> NDArray[np.float32]:
+    """A map of the reduced image on the pixels of the image itself.
 
     Args:
         heatmap: float32 (h, w).
         shape: (H, W) of the image.
+        parts: its values are parts of a whole, so that their sum is kept; else their mean is.
     """
     if heatmap.shape == shape:
         return heatmap
     large = np.asarray(cv2.resize(heatmap, shape[::-1], interpolation=cv2.INTER_LINEAR), dtype=np.float32)
-    large *= np.float32(heatmap.size / large.size)
+    if parts:
+        large *= np.float32(heatmap.size / large.size)
     return large

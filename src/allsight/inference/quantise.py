@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from allsight.core.errors import MissingDependencyError
+from allsight.inference.equalise import one_a_channel
 from allsight.inference.precision import INT8
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 
     """The graph in int8.
 
     Args:
-        model: an `openvino.Model` as `openvino_graph` gives it, not one that was written; left as it is.
+        model: an `openvino.Model` as `openvino_graph` or `equalised` gives it, not one that was written; left as it is.
         images: uint8 RGB (H, W, 3), of the kind that the model was trained on; some hundreds.
         spared: how many convolutions, counted from the input, stay in fp32.
 
@@ -46,7 +47,7 @@ def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 
         MissingDependencyError: NNCF is not installed.
     """
     nncf = _imported_nncf()
-    kept = dict.fromkeys([*head_nodes(model), *convolutions(model)[:spared]])
+    kept = dict.fromkeys([*head_nodes(model), *convolutions(model)[:spared], *one_a_channel(model)])
     with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
         return nncf.quantize(
             model.clone(),

@@ -409,8 +409,9 @@ def _written(
     files = {}
     for name, found in explained.found.items():
         map_file, picture_file = (frame.folder / stem / f"{name}.{kind}" for kind in ("npy", "png"))
+        parts = "at_baseline" in found.used[0]  # of what the logit rises from there
         with whole_file(map_file) as part, part.open("wb") as file:
-            np.save(file, laid_back(found.heatmaps[0], shape))
+            np.save(file, laid_back(found.heatmaps[0], shape, parts=parts))
         write_png(picture_file, over_image(image, found, outlines=frame.outlines))
         files[name] = (str(map_file), str(picture_file))
     shown = {name: found for name, found in explained.found.items() if name not in frame.rivals()}
