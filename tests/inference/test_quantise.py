@@ -70,7 +70,7 @@ def test_the_bias_of_an_int8_graph_is_what_its_logits_have(rounded_bundle: Path)
         np.testing.assert_allclose(
             found.logits - found.embedding @ weight.T,
             np.broadcast_to(bias, found.logits.shape),
-            atol=1e-4,
+            atol=3e-4,  # processors add 1,280 products in their own order
         )
     stated = read_config(rounded_bundle).exports["openvino int8"]["moved"]
     assert isinstance(stated, list)

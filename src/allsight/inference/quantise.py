@@ -1,10 +1,11 @@
 """From an fp32 OpenVINO graph to int8, by NNCF with real images.
 
 Weights and activations become 8-bit integers (Jacob et al., "Quantization and training of neural networks for efficient
-integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them. The head stays as
-it is: it costs nothing, and logits and maps come out of it; there, what rounding adds to a class on average is undone.
-So may the first convolutions, where a network answers otherwise than in fp32. Sparing them is a search of a few steps,
-where ranking every layer by its own cost takes minutes for a small network and hours for a large one.
+integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them, after channels
+behind gates were brought to like ranges. The head stays as it is: it costs nothing, and logits and maps come out of it;
+there, what rounding adds to a class on average is undone. So may the first convolutions, where a network answers
+otherwise than in fp32. Sparing them is a search of a few steps, where ranking every layer by its own cost takes minutes
+for a small network and hours for a large one.
 
 Weights take seven of the eight bits. Processors without VNNI add two products in 16 bits, where those of eight bits
 overflow, and now and then an image gets logits of another size; with seven they fit, and every processor computes the
@@ -21,7 +22,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from allsight.core.errors import MissingDependencyError
-from allsight.inference.equalise import one_a_channel
+from allsight.inference.equalise import equalised, one_a_channel
 from allsight.inference.precision import INT8
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _HEAD = {"MatMul", "Convolution"}
 _CONVOLUTIONS = {"Convolution", "GroupConvolution"}
+_EQUALISED = 100  # images, or up to twice as many, on which the ranges of channels are seen
 CHEAP = 4  # convolutions that cost little speed when they are spared
 
 
@@ -39,7 +41,7 @@ def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 
     """The graph in int8.
 
     Args:
-        model: an `openvino.Model` as `openvino_graph` or `equalised` gives it, not one that was written; left as it is.
+        model: an `openvino.Model` as `openvino_graph` gives it, not one that was written; left as it is.
         images: uint8 RGB (H, W, 3), of the kind that the model was trained on; some hundreds.
         spared: how many convolutions, counted from the input, stay in fp32.
 
@@ -47,6 +49,7 @@ def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 
         MissingDependencyError: NNCF is not installed.
     """
     nncf = _imported_nncf()
+    model = equalised(model, images[:: max(1, len(images) // _EQUALISED)])
     kept = dict.fromkeys([*head_nodes(model), *convolutions(model)[:spared], *one_a_channel(model)])
     with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
         return nncf.quantize(

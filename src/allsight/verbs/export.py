@@ -312,7 +312,6 @@ class _Work:
 
         One that often comes to another verdict is left for a more careful one, as long as that costs little.
         """
-        from allsight.inference.equalise import equalised
         from allsight.inference.export import write_graph
         from allsight.inference.quantise import CHEAP, moved, quantised, sparing
 
@@ -327,7 +326,6 @@ class _Work:
         refused = DisagreementError("There was nothing to quantise.")
         best: _Rounded | None = None
         choices = sparing(model)
-        model = equalised(model, few)
         for tried, spared in enumerate(choices):
             if best is not None and (best.verdicts >= WANTED_VERDICTS or spared > CHEAP):
                 break
