@@ -66,7 +66,8 @@ def test_pooling_relu_and_odd_windows_are_differentiated(backbone: str, tmp_path
     found = compare_gradients(
         PyTorch(classifier).differentiated(), graph, list(fields(2, 96)), targets=[0, 3]
     )
-    assert found.gradients < 0.01
+    # Rounding turns a few units at their kinks, on some processors more than on others; a wrong layer turns them all.
+    assert found.gradients < 0.03
 
 
 def test_explains_without_pytorch_once_exported(bundle: Path, tmp_path: Path) -> None:

