@@ -5,7 +5,7 @@ after it gets one range of eight bits for all of them: where one channel is a hu
 keeps one bit. A channel divided by some factor and the convolution's weights multiplied by it give the same graph; with
 the root of the ratio of their ranges as the factor, neither side loses much (Xiao et al., "SmoothQuant", ICML 2023;
 Nagel et al., "Data-free quantization through weight equalization and bias correction", ICCV 2019). The division is done
-to the gate, one number a channel, so it costs nothing.
+to the gate, one number a channel, and not to the picture.
 """
 
 from __future__ import annotations
