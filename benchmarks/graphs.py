@@ -16,8 +16,6 @@ import sys
 import time
 from dataclasses import asdict
 
-import torch
-
 from allsight.core.errors import AllsightError
 from allsight.core.progress import silent
 from allsight.core.torchvision_ops import ensure
@@ -41,7 +39,6 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     ensure()
-    torch.set_num_threads(1)
     folder = bundle_folder(given.bundle)
     config = read_config(folder)
     dataset = open_dataset(given.data or config.data.source)

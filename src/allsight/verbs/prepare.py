@@ -12,6 +12,7 @@ from allsight.core.files import check_writable
 from allsight.core.progress import Progress, silent
 from allsight.data.groups import groups_of
 from allsight.data.hashing import content_hashes, is_hash
+from allsight.data.loading import unreadable
 from allsight.data.manifest import ManifestRow, write_manifest
 from allsight.data.source import open_dataset
 from allsight.data.splits import make_split
@@ -103,11 +104,8 @@ def prepare(
     allowed = None if dataset.training_parts is None else {*dataset.training_parts, *hold_out}
     verification = dataset.verify(progress=progress)
     hashes = content_hashes(dataset, progress=progress)
-    missing = {
-        s.name: "unreadable: there is no such file, or it may not be read"
-        for s in dataset.samples
-        if not is_hash(hashes[s.name])
-    }
+    lost = [s for s in dataset.samples if not is_hash(hashes[s.name])]
+    missing = unreadable(dataset, lost, hashes=hashes)
     samples = tuple(
         s for s in dataset.samples if s.name not in missing and (allowed is None or s.part in allowed)
     )
@@ -123,7 +121,7 @@ def prepare(
         split=unit,
         n_images={part: len(names) for part, names in made.parts.items()},
         n_groups={part: len({made.groups[n] for n in names}) for part, names in made.parts.items()},
-        excluded={**made.excluded, **missing},
+        excluded={**made.excluded, **{name: f"unreadable: {error}" for name, error in missing.items()}},
         verification=verification,
     )
 

@@ -117,5 +117,9 @@ def _of_sample(dataset: Dataset, sample: Sample, group: str) -> Subject:
 
 
 def _places(n: int, of: int) -> NDArray[np.int64]:
-    """`n` places spread evenly over `of`; all of them where there are as many."""
+    """`n` places spread evenly over `of`; all of them where there are as many.
+
+    >>> _places(2, 4).tolist(), _places(3, 3).tolist()
+    ([1, 3], [0, 1, 2])
+    """
     return ((np.arange(n) + 0.5) * of / n).astype(np.int64)
