@@ -19,8 +19,9 @@ from allsight.inference.quantise import moved
 from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.bundle import MODEL_FILE, BundleConfig, read_config, read_split, write_config
-from allsight.verbs.export import _Work, export
+from allsight.verbs.export import export
 from allsight.verbs.subjects import evenly
+from allsight.verbs.tried_graphs import Making
 from allsight.verbs.unseen import choose
 from tests.bundles import DATA, open_gate, trained
 
@@ -165,15 +166,15 @@ def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
 ) -> None:
     """Only as long as that is cheap; and the best of those tried is what lies there in the end."""
     folder = shutil.copytree(bundle, tmp_path / "bundle")
-    monkeypatch.setattr("allsight.verbs.export.WANTED_VERDICTS", wanted)
+    monkeypatch.setattr("allsight.verbs.tried_graphs.WANTED_VERDICTS", wanted)
     shares = iter([0.5, 0.9, 0.7, 0.99])
     tried: list[Agreement] = []
 
-    def scripted(work: _Work, found: Agreement) -> tuple[Agreement, BundleConfig]:
+    def scripted(work: Making, found: Agreement) -> tuple[Agreement, BundleConfig]:
         tried.append(replace(found, verdicts=next(shares)))
         return tried[-1], work.config
 
-    monkeypatch.setattr(_Work, "_with_verdicts", scripted)
+    monkeypatch.setattr(Making, "_with_verdicts", scripted)
     with open_gate(spared=(0, 1, 2, 5)):
         made = export(folder, to=["openvino"], int8=True, images=24).agreements["openvino int8"]
     assert len(tried) == tries

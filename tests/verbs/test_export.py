@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,11 @@ from allsight.core.errors import DataError, DisagreementError, MissingDependency
 from allsight.core.records import Outputs
 from allsight.data.source import open_dataset
 from allsight.inference.parity import compare
+from allsight.inference.quantise import quantised
 from allsight.models.bundle import read_config, write_config
 from allsight.verbs.export import export
 from allsight.verbs.predict import predict
-from tests.bundles import DATA, trained
+from tests.bundles import DATA, open_gate, trained
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +85,7 @@ def test_a_refusal_leaves_what_passed(
 ) -> None:
     """The fp32 graphs and that of gradients are there and recorded; more images are asked for where there are more."""
     monkeypatch.setattr("allsight.inference.parity.LEAST_MAPS", 1.1)  # of int8 alone; no graph reaches it
-    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
+    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [()])
     monkeypatch.setattr("allsight.inference.quantise.quantised", lambda model, *_, **__: model.clone())
     folder = shutil.copytree(bundle, tmp_path / "bundle")
     shutil.rmtree(folder / "openvino")
@@ -103,20 +105,32 @@ def test_a_refusal_leaves_what_passed(
     assert len(predict(folder, [tmp_path / "none.png"], runtime="openvino").failed) == 1
 
 
+@pytest.mark.parametrize("tries", [0, 1])
 def test_an_interruption_loses_no_graph_that_agrees(
-    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tries: int
 ) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
+    """Nor the best int8 graph so far, with what was found out about it."""
+    left = iter(range(tries))
+
+    def interrupted(*args: Any, **named: Any) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return quantised(*args, **named)
 
     monkeypatch.setattr("allsight.inference.quantise.quantised", interrupted)
+    monkeypatch.setattr(
+        "allsight.verbs.tried_graphs.WANTED_VERDICTS", 2.0
+    )  # so that it goes on after a good one
     folder = shutil.copytree(bundle, tmp_path / "bundle")
     shutil.rmtree(folder / "openvino")
     write_config(folder, read_config(folder).model_copy(update={"exports": {}}))
-    with pytest.raises(KeyboardInterrupt):
+    with open_gate(spared=(0, 1)), pytest.raises(KeyboardInterrupt):
         export(folder, int8=True, images=8)
-    assert list(read_config(folder).exports) == ["openvino fp32"]
-    assert {file.name for file in (folder / "openvino").iterdir()} == {"fp32.xml", "fp32.bin"}
+    precisions = ["fp32", "int8"][: 1 + tries]
+    assert list(read_config(folder).exports) == [f"openvino {precision}" for precision in precisions]
+    assert {file.name for file in (folder / "openvino").iterdir()} == {
+        f"{precision}.{kind}" for precision in precisions for kind in ("xml", "bin")
+    }
     assert not list(folder.glob("exporting-*"))
     assert len(predict(folder, [tmp_path / "none.png"], runtime="openvino").failed) == 1
 
@@ -175,6 +189,7 @@ def test_served_without_torch(bundle: Path, picture: Path, tmp_path: Path, verb:
 _PREDICT_MANY = """
 import sys
 from pathlib import Path
+from typing import Any
 from allsight.data.images import read_image
 from allsight.inference.predictor import Predictor
 predictor = Predictor.open(Path(sys.argv[1]), runtime=None)

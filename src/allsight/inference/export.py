@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from allsight.core.errors import MissingDependencyError
 from allsight.core.files import whole_file
 from allsight.inference.graph_resizing import resize_by_matrices
+from allsight.inference.requests import USUAL
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,15 +105,25 @@ def openvino_graph(onnx: Path, config: BundleConfig) -> Any:
     return model
 
 
-def write_graph(model: Any, config: BundleConfig, path: Path) -> None:
+def write_graph(
+    model: Any, config: BundleConfig, path: Path, *, usual: tuple[int, int] | None = None
+) -> None:
     """Write an `openvino.Model` as .xml and .bin, the .xml last: without it there is no graph.
 
     Resizing becomes matrix products only here, after NNCF, which would round the matrices.
+
+    Args:
+        model: the graph, left as it is.
+        config: goes into the file.
+        path: of the .xml.
+        usual: height and width of most images, for which it is compiled apart; see `Requests`.
     """
     openvino = imported_openvino()
     model = model.clone()
     resize_by_matrices(model, config.preprocessing)
     model.set_rt_info(config.model_dump_json(), [METADATA, "config"])
+    if usual is not None:
+        model.set_rt_info(" ".join(map(str, usual)), USUAL)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     made = path.with_name(f"making-{path.name}")

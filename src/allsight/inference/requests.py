@@ -1,4 +1,4 @@
-"""A compiled OpenVINO graph as a queue: every image a request of its own, as many at a time as there are threads."""
+"""An OpenVINO graph as a queue: every image a request of its own, as many at a time as there are threads."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Named = dict[str, "NDArray[np.float32]"]
+USUAL = ["allsight", "usual"]  # where a graph's file names the usual height and width of images
 
 
 @final
@@ -27,18 +28,24 @@ class Requests:
 
     One image's activations stay in a core's cache, those of a batch do not, so a batch is slower image by image.
 
+    A graph compiled for one shape is faster than one that takes any, for what depends on shapes alone is known before
+    it runs. So images of the usual size, which the file names, have a graph of their own. It adds up in another order;
+    which of the two answers hangs on the size alone, so an image is always answered alike.
+
     Args:
-        compiled: the graph.
-        queue: an `AsyncInferQueue` of it.
+        file: the .xml of the graph.
+        model: the `openvino.Model` in it.
+        threads: how many requests run at the same time.
     """
 
-    def __init__(self, compiled: Any, queue: Any) -> None:
-        self.compiled = compiled
-        self.outputs = [next(iter(output.get_names())) for output in compiled.outputs]
-        self._queue = queue
+    def __init__(self, file: Path, model: Any, *, threads: int) -> None:
+        self.outputs = [next(iter(output.get_names())) for output in model.outputs]
+        self.at_once = threads
+        self._file, self._model = file, model
+        self._usual = _usual_shape(model)
+        self._queues: dict[bool, Any] = {}
         self._one_at_a_time = threading.Lock()  # callers, not requests
         self._found: dict[int, Named] = {}
-        queue.set_callback(self._keep)
 
     @classmethod
     def open(cls, file: Path, *, threads: int | None, again: str) -> Self:
@@ -57,37 +64,55 @@ class Requests:
             raise MissingDependencyError("OpenVINO is not installed.", hint="pip install 'allsight[fast]'")
         import openvino
 
-        threads = threads or cores()
-        settings: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": "f32",  # else bf16 where the processor has it, which is no fp32
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": threads,
-            "CACHE_DIR": str(cache_folder() / "openvino"),
-        }
         try:
-            compiled = openvino.Core().compile_model(str(file), "CPU", settings)
+            model = openvino.Core().read_model(str(file))
         except RuntimeError as error:
             raise BundleError(f"{file} cannot be read.", hint=f"Make it again: {again}") from error
-        return cls(compiled, openvino.AsyncInferQueue(compiled, threads))
-
-    @property
-    def at_once(self) -> int:
-        """How many requests run at the same time."""
-        return len(self._queue)
+        return cls(file, model, threads=threads or cores())
 
     def run(self, inputs: Sequence[Mapping[int, NDArray[Any]]]) -> list[Named]:
         """What the graph gives for each set of inputs, in their order; inputs by their place, outputs by name."""
         with self._one_at_a_time:
             for i, given in enumerate(inputs):
-                self._queue.start_async(dict(given), userdata=i)
-            self._queue.wait_all()
+                self._queue(usual=given[0].shape == self._usual).start_async(dict(given), userdata=i)
+            for queue in self._queues.values():
+                queue.wait_all()
             return [self._found.pop(i) for i in range(len(inputs))]
+
+    def _queue(self, *, usual: bool) -> Any:
+        """That of the graph for the usual shape, or for any, compiled when it is first needed."""
+        if usual not in self._queues:
+            import openvino
+
+            settings: dict[str, Any] = {
+                "INFERENCE_PRECISION_HINT": "f32",  # else bf16 where the processor has it, which is no fp32
+                "INFERENCE_NUM_THREADS": self.at_once,
+                "NUM_STREAMS": self.at_once,
+                "CACHE_DIR": str(cache_folder() / "openvino"),
+            }
+            model: Any = str(self._file)  # a file is found in the cache without being gone through
+            if usual:
+                model = self._model.clone()
+                model.reshape(self._usual)
+            queue = openvino.AsyncInferQueue(
+                openvino.Core().compile_model(model, "CPU", settings), self.at_once
+            )
+            queue.set_callback(self._keep)
+            self._queues[usual] = queue
+        return self._queues[usual]
 
     def _keep(self, request: Any, i: int) -> None:
         """Copies what a finished request gives; its own memory is used again by the next."""
         self._found[i] = {
             name: np.array(request.get_output_tensor(place).data) for place, name in enumerate(self.outputs)
         }
+
+
+def _usual_shape(model: Any) -> tuple[int, int, int, int] | None:
+    if not model.has_rt_info(USUAL):
+        return None
+    height, width = map(int, model.get_rt_info(USUAL).astype(str).split())
+    return 1, height, width, 3
 
 
 def cores() -> int:

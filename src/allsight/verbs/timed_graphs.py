@@ -167,7 +167,8 @@ class Graph:
             graph = openvino_graph(folder / ONNX_FILE, config)
             if self.precision == INT8:
                 graph = quantised(graph, list(generated(self.subject.size)))
-            write_graph(graph, config, folder / FILES[self.precision])
+            side = self.subject.size
+            write_graph(graph, config, folder / FILES[self.precision], usual=(side, side))
 
     @property
     def name(self) -> str:
