@@ -171,7 +171,7 @@ def test_a_graph_that_changes_verdicts_is_left_for_a_more_careful_one(
     tried: list[Agreement] = []
 
     def scripted(work: Making, found: Agreement) -> tuple[Agreement, BundleConfig]:
-        tried.append(replace(found, verdicts=next(shares)))
+        tried.append(replace(found, verdicts_served=next(shares)))
         return tried[-1], work.config
 
     monkeypatch.setattr(Making, "_with_verdicts", scripted)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SAME_GRADIENTS = 1e-2  # at a kink rounding turns a gradient, so a few pixels of some networks differ
 SAME_LOGITS = 1e-3  # of the logits' spread: fp32 graphs differ by the order of their sums only
 LEAST_TOP1, LEAST_MAPS, LARGEST_LOSS = 0.995, 0.95, 0.003  # of int8
-WANTED_VERDICTS = 0.99  # that int8 leaves as they are: a wish, no gate
+WANTED_VERDICTS = 0.99  # that int8 leaves as they are, fp32 asked again where it must be: a wish, no gate
 
 
 @dataclass(frozen=True, slots=True)

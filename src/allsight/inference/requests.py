@@ -36,13 +36,18 @@ class Requests:
         file: the .xml of the graph.
         model: the `openvino.Model` in it.
         threads: how many requests run at the same time.
+
+    Attributes:
+        usual: shape of the first input that has a graph of its own; None where there is none.
+        outputs: names, in order.
+        at_once: how many requests run at the same time.
     """
 
     def __init__(self, file: Path, model: Any, *, threads: int) -> None:
         self.outputs = [next(iter(output.get_names())) for output in model.outputs]
         self.at_once = threads
         self._file, self._model = file, model
-        self._usual = _usual_shape(model)
+        self.usual = _usual_shape(model)
         self._queues: dict[bool, Any] = {}
         self._one_at_a_time = threading.Lock()  # callers, not requests
         self._found: dict[int, Named] = {}
@@ -74,7 +79,7 @@ class Requests:
         """What the graph gives for each set of inputs, in their order; inputs by their place, outputs by name."""
         with self._one_at_a_time:
             for i, given in enumerate(inputs):
-                self._queue(usual=given[0].shape == self._usual).start_async(dict(given), userdata=i)
+                self._queue(usual=given[0].shape == self.usual).start_async(dict(given), userdata=i)
             for queue in self._queues.values():
                 queue.wait_all()
             return [self._found.pop(i) for i in range(len(inputs))]
@@ -93,7 +98,7 @@ class Requests:
             model: Any = str(self._file)  # a file is found in the cache without being gone through
             if usual:
                 model = self._model.clone()
-                model.reshape(self._usual)
+                model.reshape(self.usual)
             queue = openvino.AsyncInferQueue(
                 openvino.Core().compile_model(model, "CPU", settings), self.at_once
             )

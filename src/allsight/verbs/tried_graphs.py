@@ -146,8 +146,8 @@ class Making:
     def int8(self, model: Any, graphs: Path) -> Iterator[Agreement]:
         """The fastest int8 graph that answers as PyTorch does; each lies among `graphs` when it is given.
 
-        One that often comes to another verdict is followed by more careful ones that change fewer, as long as that
-        costs little.
+        One that often comes to another verdict, though the fp32 graph is asked where rounding could have turned it, is
+        followed by more careful ones that change fewer, as long as that costs little.
         """
         from allsight.inference.export import write_graph
         from allsight.inference.quantise import CHEAP, moved, quantised, sparing
@@ -179,7 +179,7 @@ class Making:
                 continue
             found = replace(found, spared=len(spared), moved=tuple(by.tolist()))
             found, config = self._with_verdicts(found)
-            same = 1.0 if found.verdicts is None else found.verdicts
+            same = 1.0 if found.verdicts_served is None else found.verdicts_served
             if same > kept:
                 kept, self.config = same, config
                 keep(trying / FILES[INT8], graphs / FILES[INT8])
