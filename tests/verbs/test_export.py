@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from allsight.cli.main import main
 from allsight.core.errors import DataError, DisagreementError, MissingDependencyError, UsageError
@@ -18,6 +19,7 @@ from allsight.core.records import Outputs
 from allsight.data.source import open_dataset
 from allsight.inference.parity import compare
 from allsight.inference.quantise import quantised
+from allsight.inference.runtimes.openvino import OpenVino
 from allsight.models.bundle import read_config, write_config
 from allsight.verbs.export import export
 from allsight.verbs.predict import predict
@@ -85,7 +87,7 @@ def test_a_refusal_leaves_what_passed(
 ) -> None:
     """The fp32 graphs and that of gradients are there and recorded; more images are asked for where there are more."""
     monkeypatch.setattr("allsight.inference.parity.LEAST_MAPS", 1.1)  # of int8 alone; no graph reaches it
-    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [()])
+    monkeypatch.setattr("allsight.inference.quantise.sparing", lambda _: [0])
     monkeypatch.setattr("allsight.inference.quantise.quantised", lambda model, *_, **__: model.clone())
     folder = shutil.copytree(bundle, tmp_path / "bundle")
     shutil.rmtree(folder / "openvino")
@@ -133,6 +135,22 @@ def test_an_interruption_loses_no_graph_that_agrees(
     }
     assert not list(folder.glob("exporting-*"))
     assert len(predict(folder, [tmp_path / "none.png"], runtime="openvino").failed) == 1
+
+
+def test_the_graph_for_images_of_any_size_is_held_against_pytorch_too(
+    bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All trial images have the usual size, and a graph of their own."""
+    right = OpenVino.run
+
+    def wrong(self: OpenVino, images: NDArray[np.uint8]) -> Outputs:
+        found = right(self, images)
+        return found if self.requests.usual else found._replace(logits=-found.logits)
+
+    monkeypatch.setattr(OpenVino, "run", wrong)
+    folder = shutil.copytree(bundle, tmp_path / "bundle")
+    with pytest.raises(DisagreementError, match=r"openvino fp32 \(any size\)"):
+        export(folder, images=8)
 
 
 def test_what_int8_needs_is_missed_before_the_work(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:

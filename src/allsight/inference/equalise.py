@@ -83,12 +83,12 @@ def equalised(model: Any, images: Sequence[NDArray[np.uint8]]) -> Any:
     return made
 
 
-def one_a_channel(model: Any, kind: str) -> list[str]:
-    """Names of the nodes of a kind, "Convolution" or "Multiply", that give one number a channel, as gates do."""
+def one_a_channel(model: Any) -> list[str]:
+    """Names of the convolutions and products that give one number a channel: rounding those gains nothing."""
     return [
         node.get_friendly_name()
         for node in model.get_ordered_ops()
-        if node.get_type_name() == kind and _is_one_a_channel(node.output(0))
+        if node.get_type_name() in ("Convolution", "Multiply") and _is_one_a_channel(node.output(0))
     ]
 
 

@@ -3,9 +3,9 @@
 Weights and activations become 8-bit integers (Jacob et al., "Quantization and training of neural networks for efficient
 integer-arithmetic-only inference", CVPR 2018); NNCF chooses the ranges from what images make of them, after channels
 behind gates were brought to like ranges. The head stays as it is: it costs nothing, and logits and maps come out of it;
-there, what rounding adds to a class on average is undone. So may the convolutions of gates and the first ones, where a
-network answers otherwise than in fp32. Sparing them is a search of a few steps, where ranking every layer by its own
-cost takes minutes for a small network and hours for a large one.
+there, what rounding adds to a class on average is undone. So may the first convolutions, where a network answers
+otherwise than in fp32. Sparing them is a search of a few steps, where ranking every layer by its own cost takes minutes
+for a small network and hours for a large one.
 
 Weights take seven of the eight bits. Processors without VNNI add two products in 16 bits, where those of eight bits
 overflow, and now and then an image gets logits of another size; with seven they fit, and every processor computes the
@@ -37,20 +37,20 @@ _EQUALISED = 100  # images, or up to twice as many, on which the ranges of chann
 CHEAP = 4  # convolutions that cost little speed when they are spared
 
 
-def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: Sequence[str] = ()) -> Any:
+def quantised(model: Any, images: Sequence[NDArray[np.uint8]], *, spared: int = 0) -> Any:
     """The graph in int8.
 
     Args:
         model: an `openvino.Model` as `openvino_graph` gives it, not one that was written; left as it is.
         images: uint8 RGB (H, W, 3), of the kind that the model was trained on; some hundreds.
-        spared: names of convolutions that stay in fp32.
+        spared: how many convolutions, counted from the input, stay in fp32.
 
     Raises:
         MissingDependencyError: NNCF is not installed.
     """
     nncf = _imported_nncf()
     model = equalised(model, images[:: max(1, len(images) // _EQUALISED)])
-    kept = dict.fromkeys([*head_nodes(model), *spared, *one_a_channel(model, "Multiply")])
+    kept = dict.fromkeys([*head_nodes(model), *convolutions(model)[:spared], *one_a_channel(model)])
     with contextlib.redirect_stdout(io.StringIO()):  # its progress bars
         return nncf.quantize(
             model.clone(),
@@ -86,15 +86,10 @@ def moved(model: Any, by: NDArray[np.float32]) -> None:
     model.validate_nodes_and_infer_types()
 
 
-def sparing(model: Any) -> list[tuple[str, ...]]:
-    """Names of the convolutions to spare, from the fastest graph to the most careful one.
-
-    First none; then those of gates, where there are any; then, beside them, more and more from the input on.
-    """
-    names = convolutions(model)
-    gates, n = one_a_channel(model, "Convolution"), len(names)
-    counts = sorted({0, min(CHEAP, n), n // 16, n // 8, n // 4, n // 2})
-    return list(dict.fromkeys([(), *(tuple(dict.fromkeys([*gates, *names[:count]])) for count in counts)]))
+def sparing(model: Any) -> list[int]:
+    """How many convolutions to spare, from the fastest graph to the most careful one."""
+    n = len(convolutions(model))
+    return sorted({0, min(CHEAP, n), n // 16, n // 8, n // 4, n // 2})
 
 
 def convolutions(model: Any) -> list[str]:

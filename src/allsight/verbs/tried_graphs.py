@@ -164,7 +164,7 @@ class Making:
         kept = -1.0  # share of the verdicts that the best graph so far leaves as they are
         choices, trying = sparing(model), graphs / "trying"
         for tried, spared in enumerate(choices):
-            if kept >= WANTED_VERDICTS or (kept >= 0 and len(spared) > CHEAP):
+            if kept >= WANTED_VERDICTS or (kept >= 0 and spared > CHEAP):
                 break
             self.progress("int8", tried, len(choices))
             made = quantised(model, self.material.calibration, spared=spared)
@@ -177,7 +177,7 @@ class Making:
             except DisagreementError as error:
                 refused = error
                 continue
-            found = replace(found, spared=len(spared), moved=tuple(by.tolist()))
+            found = replace(found, spared=spared, moved=tuple(by.tolist()))
             found, config = self._with_verdicts(found)
             same = 1.0 if found.verdicts_served is None else found.verdicts_served
             if same > kept:
@@ -241,12 +241,21 @@ class Making:
         return found
 
     def judged(self, runtime: type[Runtime], graphs: Path, precision: str) -> Agreement:
+        """How a graph answers, and that for images of any size, where the usual size has one of its own."""
         name = f"{'onnx' if runtime is Onnx else 'openvino'} {precision}"
         self.graph = runtime.open(graphs, precision=precision)
-        self.answers = outputs_of(self.graph, self.material.trial, progress=self.progress, told=name)
-        found = compare(self.reference, self.answers, labels=self.material.labels)
-        found.check(precision, name=name)
+        if isinstance(self.graph, OpenVino) and self.graph.requests.usual is not None:
+            free = OpenVino.open(graphs, precision=precision)
+            free.requests.usual = None
+            self._compared(free, precision, name=f"{name} (any size)")
+        found, self.answers = self._compared(self.graph, precision, name=name)
         return found
+
+    def _compared(self, graph: Runtime, precision: str, *, name: str) -> tuple[Agreement, list[Outputs]]:
+        answers = outputs_of(graph, self.material.trial, progress=self.progress, told=name)
+        found = compare(self.reference, answers, labels=self.material.labels)
+        found.check(precision, name=name)
+        return found, answers
 
 
 def keep(made: Path, place: Path) -> None:
