@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-from allsight.core.errors import AllsightError, DataError
+from allsight.core.errors import AllsightError, BundleError
 from allsight.inference.requests import Requests
 from allsight.inference.runtimes.openvino import FILES
 from allsight.models.bundle import bundle_folder
@@ -35,10 +35,11 @@ def main() -> None:
     given = parser.parse_args()
     for bundle in given.bundles:
         file = bundle_folder(bundle) / FILES[given.precision]
-        fixed, free = (Requests.open(file, threads=1, again="allsight export") for _ in range(2))
+        fixed = Requests.open(file, threads=1, again="allsight export")
+        free = fixed.of_any_size()
         if fixed.usual is None:
-            raise DataError(f"{file} names no usual size.", hint="Export it again from images of one size.")
-        side, free.usual = fixed.usual[1], None
+            raise BundleError(f"{file} names no usual size.", hint="Export it again from images of one size.")
+        side = fixed.usual[1]
         images = [{0: image[None]} for image in generated(side)]
         spent: list[list[float]] = []
         for turn in range(given.rounds + 1):

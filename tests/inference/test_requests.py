@@ -17,7 +17,7 @@ from allsight.inference.runtimes.openvino import FILES, OpenVino
 from allsight.inference.runtimes.pytorch import PyTorch
 from allsight.models.bundle import ONNX_FILE, read_config
 from allsight.verbs.export import export
-from allsight.verbs.tried_graphs import _usual
+from allsight.verbs.tried_graphs import usual_size
 from tests.bundles import DATA, trained
 
 USUAL, OTHER = 128, 96  # pixels a side; fields have the first
@@ -88,9 +88,9 @@ def test_a_graph_without_a_usual_size_takes_all(
 
 def test_the_usual_size_is_that_of_more_than_half() -> None:
     large, small = np.zeros((2, 3, 3), np.uint8), np.zeros((1, 3, 3), np.uint8)
-    assert _usual([large, large, small]) == (2, 3)
-    assert _usual([large, small]) is None
-    assert _usual([]) is None
+    assert usual_size([large, large, small]) == (2, 3)
+    assert usual_size([large, small]) is None
+    assert usual_size([]) is None
 
 
 @pytest.mark.parametrize("broken", ["xml", "bin"])
@@ -99,6 +99,21 @@ def test_a_damaged_file_is_said(bundle: Path, tmp_path: Path, broken: str) -> No
         content = (bundle / FILES["fp32"]).with_suffix(f".{kind}").read_bytes()
         (tmp_path / f"fp32.{kind}").write_bytes(content[: len(content) // 2] if kind == broken else content)
     with pytest.raises(BundleError, match="cannot be read"):
-        Requests.open(tmp_path / "fp32.xml", threads=1, again="allsight export").run(
-            [{0: np.zeros((1, USUAL, USUAL, 3), np.uint8)}]
-        )
+        Requests.open(tmp_path / "fp32.xml", threads=1, again="allsight export")
+
+
+@pytest.mark.parametrize("side", [USUAL, OTHER])
+def test_a_file_that_is_lost_after_it_was_opened_is_said(
+    bundle: Path, tmp_path: Path, images: dict[int, NDArray[np.uint8]], side: int
+) -> None:
+    """The graph for any size is read from it when such an image comes; that for the usual size is known already."""
+    for kind in ("xml", "bin"):
+        content = (bundle / FILES["fp32"]).with_suffix(f".{kind}").read_bytes()
+        (tmp_path / f"fp32.{kind}").write_bytes(content)
+    requests = Requests.open(tmp_path / "fp32.xml", threads=1, again="allsight export")
+    (tmp_path / "fp32.xml").unlink()
+    if side == USUAL:
+        assert len(requests.run([{0: images[side][:1]}])) == 1
+        return
+    with pytest.raises(BundleError, match="cannot be read"):
+        requests.run([{0: images[side][:1]}])

@@ -120,9 +120,8 @@ def test_an_interruption_loses_no_graph_that_agrees(
         return quantised(*args, **named)
 
     monkeypatch.setattr("allsight.inference.quantise.quantised", interrupted)
-    monkeypatch.setattr(
-        "allsight.verbs.tried_graphs.WANTED_VERDICTS", 2.0
-    )  # so that it goes on after a good one
+    beyond_all = 2.0  # so that it goes on after a good one
+    monkeypatch.setattr("allsight.verbs.tried_graphs.WANTED_VERDICTS", beyond_all)
     folder = shutil.copytree(bundle, tmp_path / "bundle")
     shutil.rmtree(folder / "openvino")
     write_config(folder, read_config(folder).model_copy(update={"exports": {}}))
@@ -207,7 +206,6 @@ def test_served_without_torch(bundle: Path, picture: Path, tmp_path: Path, verb:
 _PREDICT_MANY = """
 import sys
 from pathlib import Path
-from typing import Any
 from allsight.data.images import read_image
 from allsight.inference.predictor import Predictor
 predictor = Predictor.open(Path(sys.argv[1]), runtime=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Self, final
 
@@ -13,7 +14,7 @@ from allsight.core.errors import BundleError, MissingDependencyError
 from allsight.core.files import cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,18 +37,20 @@ class Requests:
         file: the .xml of the graph.
         model: the `openvino.Model` in it.
         threads: how many requests run at the same time.
+        again: the command that makes the file anew.
+        usual: shape (1, H, W, 3) of the first input that has a graph of its own; None where there is none.
 
     Attributes:
-        usual: shape of the first input that has a graph of its own; None where there is none.
         outputs: names, in order.
         at_once: how many requests run at the same time.
     """
 
-    def __init__(self, file: Path, model: Any, *, threads: int) -> None:
+    def __init__(
+        self, file: Path, model: Any, *, threads: int, again: str, usual: tuple[int, ...] | None
+    ) -> None:
         self.outputs = [next(iter(output.get_names())) for output in model.outputs]
-        self.at_once = threads
-        self._file, self._model = file, model
-        self.usual = _usual_shape(model)
+        self.at_once, self.usual = threads, usual
+        self._file, self._model, self._again = file, model, again
         self._queues: dict[bool, Any] = {}
         self._one_at_a_time = threading.Lock()  # callers, not requests
         self._found: dict[int, Named] = {}
@@ -69,14 +72,20 @@ class Requests:
             raise MissingDependencyError("OpenVINO is not installed.", hint="pip install 'allsight[fast]'")
         import openvino
 
-        try:
+        with _readable(file, again):
             model = openvino.Core().read_model(str(file))
-        except RuntimeError as error:
-            raise BundleError(f"{file} cannot be read.", hint=f"Make it again: {again}") from error
-        return cls(file, model, threads=threads or cores())
+        return cls(file, model, threads=threads or cores(), again=again, usual=_usual_shape(model))
+
+    def of_any_size(self) -> Requests:
+        """The same with one graph for all images, those of the usual size, too."""
+        return Requests(self._file, self._model, threads=self.at_once, again=self._again, usual=None)
 
     def run(self, inputs: Sequence[Mapping[int, NDArray[Any]]]) -> list[Named]:
-        """What the graph gives for each set of inputs, in their order; inputs by their place, outputs by name."""
+        """What the graph gives for each set of inputs, in their order; inputs by their place, outputs by name.
+
+        Raises:
+            BundleError: the graph cannot be compiled.
+        """
         with self._one_at_a_time:
             for i, given in enumerate(inputs):
                 self._queue(usual=given[0].shape == self.usual).start_async(dict(given), userdata=i)
@@ -99,9 +108,9 @@ class Requests:
             if usual:
                 model = self._model.clone()
                 model.reshape(self.usual)
-            queue = openvino.AsyncInferQueue(
-                openvino.Core().compile_model(model, "CPU", settings), self.at_once
-            )
+            with _readable(self._file, self._again):
+                compiled = openvino.Core().compile_model(model, "CPU", settings)
+            queue = openvino.AsyncInferQueue(compiled, self.at_once)
             queue.set_callback(self._keep)
             self._queues[usual] = queue
         return self._queues[usual]
@@ -111,6 +120,15 @@ class Requests:
         self._found[i] = {
             name: np.array(request.get_output_tensor(place).data) for place, name in enumerate(self.outputs)
         }
+
+
+@contextmanager
+def _readable(file: Path, again: str) -> Iterator[None]:
+    """What OpenVINO says against a file becomes an error that says what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise BundleError(f"{file} cannot be read.", hint=f"Make it again: {again}") from error
 
 
 def _usual_shape(model: Any) -> tuple[int, int, int, int] | None:

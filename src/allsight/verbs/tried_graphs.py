@@ -106,7 +106,7 @@ def _read(dataset: Dataset, samples: Sequence[Sample]) -> tuple[list[NDArray[np.
     return images, kept
 
 
-def _usual(images: Sequence[NDArray[np.uint8]]) -> tuple[int, int] | None:
+def usual_size(images: Sequence[NDArray[np.uint8]]) -> tuple[int, int] | None:
     """Height and width of more than half of the images; None where there are none."""
     for (height, width), n in Counter(image.shape[:2] for image in images).most_common(1):
         if 2 * n > len(images):
@@ -124,7 +124,7 @@ class Making:
         self.reference: list[Outputs] = outputs_of(
             self.pytorch, material.trial, progress=progress, told="pytorch"
         )
-        self.usual = _usual(material.trial)
+        self.usual = usual_size(material.trial)
         self.graph: Runtime = self.pytorch  # the one judged last
         self.answers: list[Outputs] = []  # its
 
@@ -161,10 +161,10 @@ class Making:
 
         expected = logits(graphs, FP32)
         refused = DisagreementError("There was nothing to quantise.")
-        kept = -1.0  # share of the verdicts that the best graph so far leaves as they are
+        kept: float | None = None  # share of the verdicts that the best graph so far leaves as they are
         choices, trying = sparing(model), graphs / "trying"
         for tried, spared in enumerate(choices):
-            if kept >= WANTED_VERDICTS or (kept >= 0 and spared > CHEAP):
+            if kept is not None and (kept >= WANTED_VERDICTS or spared > CHEAP):
                 break
             self.progress("int8", tried, len(choices))
             made = quantised(model, self.material.calibration, spared=spared)
@@ -180,11 +180,11 @@ class Making:
             found = replace(found, spared=spared, moved=tuple(by.tolist()))
             found, config = self._with_verdicts(found)
             same = 1.0 if found.verdicts_served is None else found.verdicts_served
-            if same > kept:
+            if kept is None or same > kept:
                 kept, self.config = same, config
                 keep(trying / FILES[INT8], graphs / FILES[INT8])
                 yield found
-        if kept < 0:
+        if kept is None:
             raise refused
 
     def _with_verdicts(self, found: Agreement) -> tuple[Agreement, BundleConfig]:
@@ -244,9 +244,7 @@ class Making:
         """How a graph answers, and that for images of any size, where the usual size has one of its own."""
         name = f"{'onnx' if runtime is Onnx else 'openvino'} {precision}"
         self.graph = runtime.open(graphs, precision=precision)
-        if isinstance(self.graph, OpenVino) and self.graph.requests.usual is not None:
-            free = OpenVino.open(graphs, precision=precision)
-            free.requests.usual = None
+        if isinstance(self.graph, OpenVino) and (free := self.graph.of_any_size()):
             self._compared(free, precision, name=f"{name} (any size)")
         found, self.answers = self._compared(self.graph, precision, name=name)
         return found

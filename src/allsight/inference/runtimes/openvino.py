@@ -63,6 +63,13 @@ class OpenVino(Runtime):
             threads=threads,
         )
 
+    def of_any_size(self) -> OpenVino | None:
+        """The same with the graph that takes images of any size; None where that answers all already."""
+        if self.requests.usual is None:
+            return None
+        free = self.requests.of_any_size()
+        return OpenVino(free, folder=self._folder, precision=self._precision, threads=self._threads)
+
     def run(self, images: NDArray[np.uint8]) -> Outputs:
         """uint8 RGB (N, H, W, 3) → `Outputs`."""
         rows = self.requests.run([{0: images[i : i + 1]} for i in range(len(images))])
