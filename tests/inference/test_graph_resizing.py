@@ -12,8 +12,8 @@ from allsight.inference.export import imported_openvino
 from allsight.inference.graph_resizing import resize_by_matrices
 from allsight.models.preprocessing import Preprocessing
 
-SIZE = 40
-SHAPES = [(40, 40), (40, 56), (80, 80), (97, 61), (20, 23), (1, 7), (400, 333), (39, 41)]
+SIZE = 100  # three bands
+SHAPES = [(100, 100), (100, 56), (200, 200), (97, 61), (20, 23), (1, 7), (400, 333), (99, 101)]
 
 
 def graph(interpolation: Literal["bilinear", "bicubic"]) -> Any:

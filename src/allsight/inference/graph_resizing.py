@@ -4,6 +4,9 @@ A row of a matrix holds the weights with which the pixels of one line make one p
 same sums as `torch.nn.functional.interpolate(..., antialias=True)`, within rounding. The matrices are made in the graph
 from the shape that comes, so any size is taken. OpenVINO's own operation for this (`bicubic_pillow`) goes through the
 image pixel by pixel and takes about three times as long. An image that already has the size is passed on as it is.
+
+A new line is made of few old ones, so most weights are zero. The new lines are made in bands, each from the stretch of
+old lines that any of them needs: the same sums with a fraction of the products.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from allsight.models.preprocessing import Preprocessing
 
 _HEIGHT, _WIDTH = 2, 3
+_BAND = 40  # new lines: with fewer the number of operations costs more than it saves
 _CUBIC = -0.5  # Keys' parameter, as in Pillow and PyTorch where they antialias
 
 
@@ -55,25 +61,50 @@ def _resized(images: Any, preprocessing: Preprocessing) -> Any:
         np.array([1, 1, 1]),
         np.array([0, _HEIGHT, _WIDTH]),
     )
-    rows, columns = (
-        _matrix(ops.gather(sides, np.int64(place), np.int64(0)), preprocessing) for place in (0, 1)
-    )
-    resized = ops.matmul(ops.matmul(rows, rest, False, False), columns, False, True)
-    return ops.concat([ops.reshape(left, known, special_zero=False), resized], 0).output(0)
+    for dimension in (_HEIGHT, _WIDTH):
+        rest = _resized_along(dimension, rest, preprocessing)
+    return ops.concat([ops.reshape(left, known, special_zero=False), rest], 0).output(0)
 
 
-def _matrix(side: Any, preprocessing: Preprocessing) -> Any:
-    """Weights of a side's pixels in each of the new ones, float32 (size, side); each row adds up to 1."""
+def _resized_along(dimension: int, images: Any, preprocessing: Preprocessing) -> Any:
+    """The images with one side of the new size."""
     from openvino import opset13 as ops
 
-    one = np.float32(1)
-    old = ops.convert(side, "f32")
-    scale = ops.divide(old, np.float32(preprocessing.size))
-    places = ops.multiply(np.arange(preprocessing.size, dtype=np.float32)[:, None] + 0.5, scale)
-    pixels = ops.unsqueeze(ops.range(np.float32(0), old, one, "f32"), np.array([0]))
-    apart = ops.divide(ops.subtract(ops.add(pixels, np.float32(0.5)), places), ops.maximum(scale, one))
-    weights = _KERNELS[preprocessing.interpolation](ops.abs(apart))
-    return ops.divide(weights, ops.reduce_sum(weights, np.array([1]), keep_dims=True))
+    side = ops.convert(ops.gather(ops.shape_of(images), np.int64(dimension), np.int64(0)), "f32")
+    scale = ops.divide(side, np.float32(preprocessing.size))  # old lines a new one
+    across = dimension == _WIDTH
+    bands = []
+    for first in range(0, preprocessing.size, _BAND):
+        lines = np.arange(first, min(first + _BAND, preprocessing.size), dtype=np.float32)
+        start, stop, weights = _weights(lines, side, scale, preprocessing)
+        stretch = ops.slice(images, start, stop, np.array([1]), np.array([dimension]))
+        pair = (stretch, weights) if across else (weights, stretch)
+        bands.append(ops.matmul(*pair, transpose_a=False, transpose_b=across))
+    return ops.concat(bands, dimension)
+
+
+def _weights(
+    lines: NDArray[np.float32], side: Any, scale: Any, preprocessing: Preprocessing
+) -> tuple[Any, Any, Any]:
+    """The stretch of a side's pixels that new lines (L,) need, start and stop (1,), and its weights in each.
+
+    The weights are float32 (L, stop - start); each row adds up to 1.
+    """
+    from openvino import opset13 as ops
+
+    one, half = np.float32(1), np.float32(0.5)
+    radius, kernel = _KERNELS[preprocessing.interpolation]
+    spread = ops.maximum(scale, one)
+    reach = ops.multiply(spread, np.float32(radius))
+    places = ops.multiply(lines[:, None] + half, scale)
+    start = ops.relu(ops.floor(ops.subtract(ops.multiply(lines[0] + half, scale), reach)))
+    stop = ops.minimum(ops.ceiling(ops.add(ops.multiply(lines[-1] + half, scale), reach)), side)
+    pixels = ops.unsqueeze(ops.range(start, stop, one, "f32"), np.array([0]))
+    apart = ops.divide(ops.subtract(ops.add(pixels, half), places), spread)
+    weights = kernel(ops.abs(apart))
+    whole = ops.divide(weights, ops.reduce_sum(weights, np.array([1]), keep_dims=True))
+    start, stop = (ops.unsqueeze(ops.convert(bound, "i64"), np.array([0])) for bound in (start, stop))
+    return start, stop, whole
 
 
 def _bilinear(apart: Any) -> Any:
@@ -99,4 +130,4 @@ def _bicubic(apart: Any) -> Any:
     return ops.select(ops.less(apart, np.float32(1)), near, beyond)
 
 
-_KERNELS = {"bilinear": _bilinear, "bicubic": _bicubic}
+_KERNELS = {"bilinear": (1, _bilinear), "bicubic": (2, _bicubic)}  # with how many pixels they reach
