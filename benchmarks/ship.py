@@ -1,10 +1,11 @@
 """Make the model that ships out of a bundle trained on all of the data: its graphs, no path of this machine, in place.
 
     python benchmarks/ship.py STUDY/bundles/efficientnet_lite0-tuned-field-s0-whole
+    python benchmarks/ship.py builtin --data taleqani:PATH      (the one that ships, its graphs made anew)
 
-Run it where the bundle was trained: the int8 graph is calibrated on its training images, and graphs are refused where
-they do not answer as PyTorch does on its validation images. The fp32 graph goes along for the few images whose verdict
-rounding could turn.
+The images it was trained on are needed: the int8 graph is calibrated on them, and graphs are refused where they do not
+answer as PyTorch does on its validation images. The fp32 graph goes along for the few images whose verdict rounding
+could turn.
 """
 
 from __future__ import annotations
@@ -30,14 +31,19 @@ from allsight.models.bundle import (
 )
 
 
-def ship(bundle: Path) -> Path:
-    """Put the bundle where `builtin` is looked for and give that folder."""
+def ship(bundle: Path, *, data: str | None) -> Path:
+    """Put the bundle where `builtin` is looked for and give that folder.
+
+    Args:
+        bundle: its folder; it may be that of `builtin` itself.
+        data: where the images lie that it was trained on; None: where it says.
+    """
     target = bundle_folder(BUILTIN)
     with TemporaryDirectory() as scratch:
         copy = Path(scratch) / BUILTIN
         shutil.copytree(bundle, copy)
         config = read_config(copy)
-        source = config.data.source
+        source = data or config.data.source
         kind = source.partition(":")[0]
         facts = config.data.model_copy(
             update={"source": kind, "licence": catalog.load(Dataset, kind).licence}
@@ -56,7 +62,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("bundle", type=Path)
-    place = ship(parser.parse_args().bundle)
+    parser.add_argument("bundle")
+    parser.add_argument("--data")
+    given = parser.parse_args()
+    place = ship(bundle_folder(given.bundle), data=given.data)
     for file in sorted(p for p in place.rglob("*") if p.is_file()):
         print(f"{file.relative_to(place)}  {file.stat().st_size / 1e6:.2f} MB")

@@ -12,8 +12,8 @@ from allsight.inference.export import imported_openvino
 from allsight.inference.graph_resizing import resize_by_matrices
 from allsight.models.preprocessing import Preprocessing
 
-SIZE = 100  # three bands
-SHAPES = [(100, 100), (100, 56), (200, 200), (97, 61), (20, 23), (1, 7), (400, 333), (99, 101)]
+SIZE = 150  # three bands
+SHAPES = [(150, 150), (150, 56), (300, 300), (147, 61), (20, 23), (1, 7), (400, 333), (149, 151)]
 
 
 def graph(interpolation: Literal["bilinear", "bicubic"]) -> Any:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from allsight.models.preprocessing import Preprocessing
 
 _HEIGHT, _WIDTH = 2, 3
-_BAND = 40  # new lines: with fewer the number of operations costs more than it saves
+_BAND = 64  # new lines: with fewer the operations are too many, and the file that holds them too long
 _CUBIC = -0.5  # Keys' parameter, as in Pillow and PyTorch where they antialias
 
 
