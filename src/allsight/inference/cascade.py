@@ -133,9 +133,10 @@ class Cascade:
         found: dict[int, Answer] = {}
         for predictor in (self.small, self.large):
             left = [(i, image) for i, image in images if i not in found or not self._believed(found[i])]
-            for i, run in run_seen(predictor.runtime, left, batch=batch):
-                if not isinstance(run, ImageError):
-                    found[i] = Answer(predictor.judge(run), predictor.config.name)
+            runs = run_seen(predictor.runtime, left, batch=batch)
+            ran = {i: run for i, run in runs if not isinstance(run, ImageError)}
+            for i, judgement in zip(ran, predictor.judge_all([*ran.values()]), strict=True):
+                found[i] = Answer(judgement, predictor.config.name)
         for i, (item, image) in enumerate(waiting):
             yield item, image if isinstance(image, ImageError) else found[i]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
 import numpy as np
@@ -21,7 +22,7 @@ from allsight.inference.trust import Judgement, Space, Trust, in_precision, judg
 from allsight.models.bundle import BundleConfig, read_config, read_tensors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -213,14 +214,36 @@ class Predictor:
 
     def judged(self, image: NDArray[np.uint8]) -> Judgement:
         """The answer for one image, uint8 RGB (H, W, 3)."""
-        return self.judge(self._run(Seen(image, appearance(image))))
+        (found,) = self.judge_all(self._run([Seen(image, appearance(image))]))
+        return found
 
     def judge(self, run: Run) -> Judgement:
-        """The answer for one image's outputs.
+        """The answer for one image's outputs; see `judge_all`."""
+        (found,) = self.judge_all([run])
+        return found
 
-        Where they leave doubt the image is looked at again; where rounding could have turned the verdict it is the
-        fp32 graph's.
+    def judge_all(self, runs: Sequence[Run]) -> list[Judgement]:
+        """The answers for some images' outputs.
+
+        Where those leave doubt the image is looked at again; where rounding could have turned the verdict it is the
+        fp32 graph's, which is asked for all such images together.
         """
+        found, again = [], []
+        for i, run in enumerate(runs):
+            judgement, unsettled = self._judge(run)
+            found.append(judgement)
+            if unsettled:
+                again.append(i)
+        if self._exact and again:
+            exact = self._exact()
+            for i, judgement in zip(
+                again, exact.judge_all(exact._run([runs[i].seen for i in again])), strict=True
+            ):
+                found[i] = judgement
+        return found
+
+    def _judge(self, run: Run) -> tuple[Judgement, bool]:
+        """What this graph says of an image, and whether its rounding could have turned that."""
         outputs = looked_again(
             self.runtime, run.seen.image, run.outputs, doubt=self.trust.doubt, stain=self.trust.stain
         )
@@ -233,15 +256,18 @@ class Predictor:
             suspicious=self.config.suspicious,
             looks=[run.seen.look],
         )
-        if self._exact and self.trust.rounding and not objections(run.seen.look, self.trust.limits):
-            clearances = clearance(outputs.logits, distances, trust=self.trust)
-            if unsettled(clearances, self.trust.rounding)[0]:
-                exact = self._exact()
-                return exact.judge(exact._run(run.seen))
-        return found
+        if not self._exact or not self.trust.rounding or objections(run.seen.look, self.trust.limits):
+            return found, False
+        clearances = clearance(outputs.logits, distances, trust=self.trust)
+        return found, bool(unsettled(clearances, self.trust.rounding)[0])
 
-    def _run(self, seen: Seen) -> Run:
-        return Run(self.runtime.run(seen.image[None]), seen)
+    def _run(self, seen: Sequence[Seen]) -> list[Run]:
+        """What the graph gives for images, neighbours of one shape together."""
+        return [
+            run
+            for _, alike in groupby(seen, key=lambda one: one.image.shape)
+            for _, run in _run_batch(self.runtime, [(None, one) for one in alike])
+        ]
 
     def answers(
         self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16
@@ -253,8 +279,20 @@ class Predictor:
             read: gives uint8 RGB (H, W, 3) or raises `ImageError`; called on several threads.
             batch: most images in one forward pass.
         """
-        for item, run in run_over(self.runtime, items, read=read, batch=batch):
-            yield item, run if isinstance(run, ImageError) else Answer(self.judge(run), self.config.name)
+        waiting: list[tuple[T, Run | ImageError]] = []
+        for pair in run_over(self.runtime, items, read=read, batch=batch):
+            waiting.append(pair)
+            if len(waiting) == batch:
+                yield from self._answered(waiting)
+                waiting = []
+        yield from self._answered(waiting)
+
+    def _answered(
+        self, pairs: Sequence[tuple[T, Run | ImageError]]
+    ) -> Iterator[tuple[T, Answer | ImageError]]:
+        judged = iter(self.judge_all([run for _, run in pairs if not isinstance(run, ImageError)]))
+        for item, run in pairs:
+            yield item, run if isinstance(run, ImageError) else Answer(next(judged), self.config.name)
 
 
 def load_space(folder: Path) -> Space:
