@@ -27,7 +27,7 @@ from allsight.data.appearance import appearance
 from allsight.inference.cascade import Cascade
 from allsight.inference.choice import open_runtime
 from allsight.inference.precision import FP32, INT8
-from allsight.inference.predictor import Predictor, Run, Seen
+from allsight.inference.predictor import Predictor, Seen
 from allsight.models.bundle import bundle_folder, read_config
 from allsight.verbs.benchmark import PAPER
 from allsight.verbs.timed_graphs import PLAIN, Graph, subjects_of
@@ -116,7 +116,8 @@ class OneThread:
 
 def judged(predictor: Predictor, seen: Seen) -> Judgement:
     """What a network says of an image whose looks are known."""
-    return predictor.judge(Run(predictor.runtime.run(seen.image[None]), seen))
+    (found,) = predictor.judge_seen([seen])
+    return found
 
 
 def ratios(rounds: dict[str, list[float]]) -> dict[str, tuple[float, str]]:

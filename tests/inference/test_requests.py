@@ -41,8 +41,8 @@ def images() -> dict[int, NDArray[np.uint8]]:
     }
 
 
-def opened(bundle: Path) -> Requests:
-    return Requests.open(bundle / FILES["fp32"], threads=2, again="export")
+def opened(bundle: Path, *, threads: int = 2) -> Requests:
+    return Requests.open(bundle / FILES["fp32"], threads=threads, again="export")
 
 
 def test_a_graph_is_compiled_when_its_size_comes(bundle: Path, images: dict[int, NDArray[np.uint8]]) -> None:
@@ -53,11 +53,12 @@ def test_a_graph_is_compiled_when_its_size_comes(bundle: Path, images: dict[int,
         assert set(requests._queues) == kinds
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 def test_answers_come_in_order_and_do_not_hang_on_what_else_is_asked(
-    bundle: Path, images: dict[int, NDArray[np.uint8]]
+    bundle: Path, images: dict[int, NDArray[np.uint8]], threads: int
 ) -> None:
     mixed = [image[None] for pair in zip(images[USUAL], images[OTHER], strict=True) for image in pair]
-    together = opened(bundle).run([{0: image} for image in mixed])
+    together = opened(bundle, threads=threads).run([{0: image} for image in mixed])
     for image, found in zip(mixed, together, strict=True):
         (alone,) = opened(bundle).run([{0: image}])
         for name in alone:

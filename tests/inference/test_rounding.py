@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from allsight.core.errors import BundleError
+from allsight.core.errors import BundleError, ImageError
 from allsight.data.appearance import appearance
 from allsight.data.source import open_dataset
-from allsight.inference.predictor import Predictor, Run, Seen
+from allsight.inference.predictor import Answer, Predictor, Run, Seen
 from allsight.inference.rounding import clearance, fit_rounding, unsettled
 from allsight.inference.runtimes.openvino import FILES
 from allsight.inference.trust import Rounding, Trust, judge
@@ -145,14 +145,39 @@ def test_what_rounding_could_turn_is_answered_by_the_fp32_graph(
     assert found.distance > 0
     with_trust(folder, rounding=EVERYTHING, doubt=doubt)
     exact, rough, exact_runs, rough_runs = by_graph(folder)
-    for here, there in zip(exact_runs, rough_runs, strict=True):
-        assert rough.judge(there) == rough.judged(there.seen.image) == exact.judge(here)
+    expected = exact.judge_all(exact_runs)
+    assert rough.judge_all(rough_runs) == expected
+    assert [rough.judged(run.seen.image) for run in rough_runs] == expected
     with_trust(folder, rounding=NOTHING, doubt=doubt)
     exact, rough, exact_runs, rough_runs = by_graph(folder)
     assert all(
-        rough.judge(there).probabilities != exact.judge(here).probabilities
-        for here, there in zip(exact_runs, rough_runs, strict=True)
+        there.probabilities != here.probabilities
+        for here, there in zip(exact.judge_all(exact_runs), rough.judge_all(rough_runs), strict=True)
     )
+
+
+def test_in_a_batch_each_image_gets_its_own_answer(rounded: Path, tmp_path: Path) -> None:
+    """Images of two shapes, of which some are asked again, beside a file that cannot be read."""
+    folder = shutil.copytree(rounded, tmp_path / "bundle")
+    source = open_dataset(DATA)
+    images = [source.read(s)[: 128 - 16 * (i % 3 == 0)] for i, s in enumerate(source.samples[96:108])]
+    usual = float(np.median([appearance(image).brightness for image in images]))
+    with_trust(
+        folder, rounding=EVERYTHING, limits={"brightness": (usual, 255.0)}
+    )  # the darker half is refused
+    rough = Predictor.open(folder, runtime="openvino", precision="int8")
+    alone = [rough.judged(image) for image in images]
+
+    def read(i: int) -> NDArray[np.uint8]:
+        if i == 5:
+            raise ImageError("no image")
+        return images[i]
+
+    for batch in (3, 16):
+        found = [answer for _, answer in rough.answers(range(len(images)), read=read, batch=batch)]
+        assert isinstance(found[5], ImageError)
+        for i, answer in enumerate(found):
+            assert i == 5 or (isinstance(answer, Answer) and answer.judgement == alone[i])
 
 
 def test_a_picture_refused_for_its_looks_is_not_asked_again(rounded: Path, tmp_path: Path) -> None:

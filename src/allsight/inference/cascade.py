@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, final
 import numpy as np
 
 from allsight.core.errors import BundleError, DataError, ImageError
-from allsight.inference.predictor import Answer, Predictor, Seen, readable, run_seen
+from allsight.inference.predictor import Answer, Predictor, Seen, readable
 from allsight.models.bundle import read_config
 
 if TYPE_CHECKING:
@@ -133,9 +133,8 @@ class Cascade:
         found: dict[int, Answer] = {}
         for predictor in (self.small, self.large):
             left = [(i, image) for i, image in images if i not in found or not self._believed(found[i])]
-            runs = run_seen(predictor.runtime, left, batch=batch)
-            ran = {i: run for i, run in runs if not isinstance(run, ImageError)}
-            for i, judgement in zip(ran, predictor.judge_all([*ran.values()]), strict=True):
+            judged = predictor.judge_seen([image for _, image in left], batch=batch)
+            for (i, _), judgement in zip(left, judged, strict=True):
                 found[i] = Answer(judgement, predictor.config.name)
         for i, (item, image) in enumerate(waiting):
             yield item, image if isinstance(image, ImageError) else found[i]

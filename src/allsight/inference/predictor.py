@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, partial
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar, final
 
 import numpy as np
@@ -214,13 +213,13 @@ class Predictor:
 
     def judged(self, image: NDArray[np.uint8]) -> Judgement:
         """The answer for one image, uint8 RGB (H, W, 3)."""
-        (found,) = self.judge_all(self._run([Seen(image, appearance(image))]))
+        (found,) = self.judge_seen([Seen(image, appearance(image))])
         return found
 
-    def judge(self, run: Run) -> Judgement:
-        """The answer for one image's outputs; see `judge_all`."""
-        (found,) = self.judge_all([run])
-        return found
+    def judge_seen(self, seen: Sequence[Seen], *, batch: int = 16) -> list[Judgement]:
+        """The answers for images that were read already, at most `batch` of them in one forward pass."""
+        runs = run_seen(self.runtime, [(None, one) for one in seen], batch=batch)
+        return self.judge_all([run for _, run in runs if not isinstance(run, ImageError)])
 
     def judge_all(self, runs: Sequence[Run]) -> list[Judgement]:
         """The answers for some images' outputs.
@@ -235,10 +234,8 @@ class Predictor:
             if unsettled:
                 again.append(i)
         if self._exact and again:
-            exact = self._exact()
-            for i, judgement in zip(
-                again, exact.judge_all(exact._run([runs[i].seen for i in again])), strict=True
-            ):
+            exact = self._exact().judge_seen([runs[i].seen for i in again])
+            for i, judgement in zip(again, exact, strict=True):
                 found[i] = judgement
         return found
 
@@ -260,14 +257,6 @@ class Predictor:
             return found, False
         clearances = clearance(outputs.logits, distances, trust=self.trust)
         return found, bool(unsettled(clearances, self.trust.rounding)[0])
-
-    def _run(self, seen: Sequence[Seen]) -> list[Run]:
-        """What the graph gives for images, neighbours of one shape together."""
-        return [
-            run
-            for _, alike in groupby(seen, key=lambda one: one.image.shape)
-            for _, run in _run_batch(self.runtime, [(None, one) for one in alike])
-        ]
 
     def answers(
         self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16

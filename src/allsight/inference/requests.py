@@ -119,9 +119,7 @@ class Requests:
 
     def _run_here(self, given: Mapping[int, NDArray[Any]]) -> Named:
         request = self._queue(usual=given[0].shape == self.usual)[0]
-        request.infer(
-            dict(given)
-        )  # not shared: the request's next input would be written into this one's memory
+        request.infer(dict(given))  # copied: memory once shared is where the request's next input is written
         return self._copied(request)
 
     def _keep(self, request: Any, i: int) -> None:
