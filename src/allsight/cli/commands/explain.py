@@ -14,7 +14,7 @@ from allsight.core.errors import UsageError
 
 if TYPE_CHECKING:
     from allsight.evaluate.scorecard import Figure, Scorecard
-    from allsight.verbs.explain import Explanations, Heatmap
+    from allsight.verbs.explained import Explanations, Heatmap
 
 
 def explain(
