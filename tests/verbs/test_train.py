@@ -101,6 +101,13 @@ def test_fine_tuning_starts_from_a_bundle(bundle: Path, tmp_path: Path) -> None:
     load_classifier(trained.bundle)
 
 
+def test_nothing_is_kept_of_a_start_that_knew_nothing(bundle: Path, tmp_path: Path) -> None:
+    settings = FineTuning(epochs=1, averaged=0.5, of_start=0.25)
+    with pytest.raises(UsageError, match="does not begin with a bundle of its classes"):
+        train(DATA, out=tmp_path / "b", backbone="tiny", weights="none", settings=settings)
+    train(DATA, out=tmp_path / "c", backbone="tiny", weights=str(bundle), settings=settings)
+
+
 def test_a_teacher_is_named_in_the_bundle(bundle: Path, tmp_path: Path) -> None:
     settings = FineTuning(epochs=1)
     trained = train(

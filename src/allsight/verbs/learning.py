@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from allsight.core.errors import UsageError
 from allsight.core.provenance import fingerprint, versions
 from allsight.core.records import TRAIN, VALIDATION, Outputs
 from allsight.data.appearance import looks_of
@@ -207,6 +208,11 @@ def _untrained(plan: Plan, kind: type[Backbone], material: Material) -> Classifi
         )
     if (head := starting_head(plan.weights, network, classes=classes)) is not None:
         classifier.put_head(*(tensor.numpy() for tensor in head))
+    elif plan.settings.of_start and not plan.freeze:
+        raise UsageError(
+            "of_start mixes in what was known before, and this training does not begin with a bundle of its classes.",
+            hint=f"Give --weights a bundle for {', '.join(classes)}, or leave of_start 0.",
+        )
     return classifier
 
 
@@ -274,7 +280,7 @@ def _identity(plan: Plan, material: Material) -> str:
         [
             json.dumps(plan.settings.model_dump(mode="json"), sort_keys=True),
             *(str(v) for v in (plan.backbone, plan.weights, plan.seed, plan.size)),
-            "" if plan.teacher is None else _digest(plan.teacher / MODEL_FILE),
+            *("" if b is None else _digest(b / MODEL_FILE) for b in (plan.teacher, begun_from(plan.weights))),
             material.fingerprint,
             *(name for part in material.split.parts.values() for name in ("", *part)),
             str(versions(("torch", "timm", "torchvision"))),

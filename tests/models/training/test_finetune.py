@@ -24,6 +24,7 @@ from allsight.models.training.settings import FineTuning
 from tests.models.training.conftest import SETTINGS, SIDE, Noise, portion, tune
 
 AVERAGED = SETTINGS.model_copy(update={"averaged": 0.5, "least_rate": 0.2})
+MIXED = AVERAGED.model_copy(update={"of_start": 0.25})
 
 
 def fresh(backbone: str = "tiny") -> Classifier:
@@ -60,7 +61,7 @@ def test_it_learns(noise: Noise, tmp_path: Path) -> None:
     assert history[-1]["validation_loss"] < history[0]["validation_loss"]
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, AVERAGED], ids=["last", "averaged"])
+@pytest.mark.parametrize("settings", [SETTINGS, AVERAGED, MIXED], ids=["last", "averaged", "mixed"])
 @pytest.mark.parametrize("stop_at", [1, 4, 7, 23])
 def test_interrupted_and_resumed_is_the_same_to_the_byte(
     noise: Noise, tmp_path: Path, stop_at: int, settings: FineTuning
@@ -83,6 +84,21 @@ def test_the_mean_of_the_last_weights_is_kept(noise: Noise, tmp_path: Path) -> N
         expected = torch.stack([weights[name] for weights in seen]).mean(dim=0)
         torch.testing.assert_close(found.detach(), expected, rtol=1e-5, atol=1e-6)
         assert not torch.equal(found, seen[-1][name])
+
+
+def test_a_share_of_the_starting_weights_is_kept(noise: Noise, tmp_path: Path) -> None:
+    first, averaged, mixed = fresh(), fresh(), fresh()
+    tune(noise, averaged, tmp_path / "averaged", settings=AVERAGED)
+    tune(noise, mixed, tmp_path / "mixed", settings=MIXED)
+    weights = (dict(classifier.named_parameters()) for classifier in (first, averaged, mixed))
+    for start, mean, found in zip(*(w.values() for w in weights), strict=True):
+        torch.testing.assert_close(found, 0.25 * start + 0.75 * mean, rtol=1e-5, atol=1e-6)
+        assert not torch.equal(start, mean)
+
+
+def test_a_share_of_the_start_needs_a_mean_to_share_with() -> None:
+    with pytest.raises(ValueError, match="averaged above 0"):
+        FineTuning(of_start=0.25)
 
 
 def test_batch_normalisations_belong_to_the_mean(noise: Noise, tmp_path: Path) -> None:

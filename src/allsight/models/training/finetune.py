@@ -178,8 +178,10 @@ class _Run:
         weights = counts.sum() / (len(counts) * counts) if settings.class_weights else np.ones(len(counts))
         self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.fabric.device)
         self.palette = train.stains() if settings.augmentation.recolour else None
-        share = settings.averaged
-        self.average = Average(classifier, share=share, total=self.total) if share else None
+        share, of_start = settings.averaged, settings.of_start
+        self.average = (
+            Average(classifier, share=share, total=self.total, of_start=of_start) if share else None
+        )
 
     def go(self, interruption: Interruption, *, checkpoint_seconds: float, progress: Progress) -> None:
         saved = started = time.monotonic()

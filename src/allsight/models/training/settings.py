@@ -25,6 +25,9 @@ class FineTuning(BaseModel):
         averaged: share of all steps, the last ones, over which the weights are averaged; 0 keeps the last weights. A
             mean of many lies where the loss is flat, which holds better on other people's images (Izmailov et al., UAI
             2018; Cha et al., "SWAD", NeurIPS 2021). Batch normalisations see one more epoch for it.
+        of_start: share of the weights that the training began with in what it ends with, where it averages; the mean
+            has the rest. What a further stage teaches costs less of what was known before it then (Wortsman et al.,
+            CVPR 2022).
         label_smoothing: of the cross-entropy.
         dropout: on the embedding.
         class_weights: weight classes by the inverse of their frequency.
@@ -48,6 +51,7 @@ class FineTuning(BaseModel):
     warm_up: float = Field(default=0.1, ge=0, le=1)
     least_rate: float = Field(default=0.0, ge=0, le=1)
     averaged: float = Field(default=0.0, ge=0, le=1)
+    of_start: float = Field(default=0.0, ge=0, lt=1)
     label_smoothing: float = Field(default=0.05, ge=0, lt=1)
     dropout: float = Field(default=0.2, ge=0, lt=1)
     class_weights: bool = True
@@ -76,5 +80,9 @@ class FineTuning(BaseModel):
         if self.averaged and self.patience:
             raise ValueError(
                 "a training that may stop early (patience) cannot average its last steps (averaged)"
+            )
+        if self.of_start and not self.averaged:
+            raise ValueError(
+                "the weights that a training began with (of_start) are mixed with a mean of its last: averaged above 0"
             )
         return self
