@@ -5,6 +5,10 @@
 True
 
 It is a module of its own because the rooms `evaluate` and `report` have the names of verbs.
+
+The command line also calls `allsight.core.allocator.keep_freed_memory()` as it starts. On Linux a program that trains
+does well to do the same before it calls `train` or `study`: steps can then take half the time. It is a setting of the
+whole process, so importing allsight does not make it.
 """
 
 from __future__ import annotations
