@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from allsight.cli.main import main
 from allsight.core.errors import DataError, LeakError, UsageError
@@ -106,6 +107,25 @@ def test_nothing_is_kept_of_a_start_that_knew_nothing(bundle: Path, tmp_path: Pa
     with pytest.raises(UsageError, match="does not begin with a bundle of its classes"):
         train(DATA, out=tmp_path / "b", backbone="tiny", weights="none", settings=settings)
     train(DATA, out=tmp_path / "c", backbone="tiny", weights=str(bundle), settings=settings)
+
+
+def test_a_training_does_not_go_on_from_another_start(bundle: Path, tmp_path: Path) -> None:
+    start, out = tmp_path / "start", tmp_path / "b"
+    shutil.copytree(bundle, start)
+
+    def stop(stage: str, done: int, _: int) -> None:
+        if stage == "epoch 1" and done == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    settings = FineTuning(epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(DATA, out=out, backbone="tiny", weights=str(start), settings=settings, progress=stop)
+    tensors = load_file(start / MODEL_FILE)
+    save_file({k: v + 1 if k == "head.bias" else v for k, v in tensors.items()}, start / MODEL_FILE)
+    with pytest.raises(UsageError, match="belongs to a training with other settings"):
+        train(DATA, out=out, backbone="tiny", weights=str(start), settings=settings, resume=True)
+    shutil.copyfile(bundle / MODEL_FILE, start / MODEL_FILE)
+    train(DATA, out=out, backbone="tiny", weights=str(start), settings=settings, resume=True)
 
 
 def test_a_teacher_is_named_in_the_bundle(bundle: Path, tmp_path: Path) -> None:
