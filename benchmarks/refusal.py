@@ -65,7 +65,10 @@ def main() -> None:
         chosen = choose(predictor.config, read_split(folder), dataset, part="test")
         found["held out"] = counted(predictor, chosen.samples, read=dataset.read)
     for place in given.folders:
-        found[place.name] = counted(predictor, image_paths([place]), read=read_image)
+        paths = image_paths([place])
+        if not paths:
+            parser.error(f"{place} holds no image. Name folders that do.")
+        found[place.name] = counted(predictor, paths, read=read_image)
     for name, made in (
         ("photographs", photographs()),
         ("plain colours", plain()),

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from allsight.cli.main import main
 from allsight.core.errors import UsageError
 from allsight.inference.precision import FP32
 from allsight.inference.runtimes.openvino import FILES
-from allsight.models.bundle import read_config
+from allsight.models.bundle import MODEL_FILE, read_config
 from allsight.models.training.settings import FineTuning
 from allsight.verbs.run_files import EVALUATION_FILE, PREDICTIONS_FILE
 from allsight.verbs.study import Studied, study
@@ -130,6 +131,18 @@ def test_a_model_for_use_carries_the_figures_of_its_folds(studied: Studied) -> N
     assert f"{accuracy.value:.4f}" in card
     assert "all 3 folds, 96 images in 24 groups, by patient" in card
     assert "Gaussian blur" in card
+
+
+def test_what_was_found_makes_its_table_without_weights(studied: Studied, tmp_path: Path) -> None:
+    """So that a study can be handed on: answers and settings, no weights, no images."""
+    for part in ("runs", "bundles"):
+        shutil.copytree(
+            studied.out / part, tmp_path / part, ignore=shutil.ignore_patterns(MODEL_FILE, "*.png")
+        )
+    study(DATA, out=studied.out, resamples=200)
+    study(DATA, out=tmp_path, resamples=200)
+    assert not list(tmp_path.rglob(MODEL_FILE))
+    assert (tmp_path / "study.csv").read_bytes() == (studied.out / "study.csv").read_bytes()
 
 
 def test_what_was_trained_otherwise_is_not_passed_off(studied: Studied) -> None:

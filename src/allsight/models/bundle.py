@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -234,6 +235,24 @@ def read_head_bias(folder: Path) -> NDArray[np.float32]:
         BundleError: there are no weights, or damaged ones.
     """
     return read_tensors(folder, [_HEAD_BIAS])[_HEAD_BIAS]
+
+
+def count_parameters(folder: Path) -> int:
+    """How many numbers training may change, without loading them and without torch.
+
+    Raises:
+        BundleError: there are no weights, or damaged ones.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    try:
+        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
+            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError) as error:
+        raise _unreadable_weights(folder, error) from error
+    learned = (n for n in shapes if not n.startswith("trust.") and not n.endswith(statistics))
+    return sum(math.prod(shapes[name]) for name in learned)
 
 
 def weights_digest(folder: Path) -> str:

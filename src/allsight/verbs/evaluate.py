@@ -18,7 +18,14 @@ from allsight.evaluate.document import Evaluation
 from allsight.evaluate.evaluation import Context, evaluate_predictions
 from allsight.evaluate.stress import damages_of
 from allsight.inference.cascade import open_answering
-from allsight.models.bundle import BundleConfig, bundle_folder, read_config, read_split, weights_digest
+from allsight.models.bundle import (
+    BundleConfig,
+    bundle_folder,
+    count_parameters,
+    read_config,
+    read_split,
+    weights_digest,
+)
 from allsight.verbs.controls import controls_of
 from allsight.verbs.damaged import stress_tests
 from allsight.verbs.reading import reading_of
@@ -123,6 +130,7 @@ def evaluate(
             predictor,
             chosen,
             digest=digest,
+            parameters=count_parameters(folder),
             remark=reading.remark,
             data=data,
             command=f"allsight evaluate {bundle} {data} --split {split} --seed {seed} "
@@ -166,7 +174,14 @@ def _answers(
 
 
 def _context(
-    predictor: Predictor | Cascade, chosen: Chosen, *, digest: str, remark: str, data: str, command: str
+    predictor: Predictor | Cascade,
+    chosen: Chosen,
+    *,
+    digest: str,
+    parameters: int,
+    remark: str,
+    data: str,
+    command: str,
 ) -> Context:
     config, served = predictor.config, predictor.served
     return Context(
@@ -174,6 +189,7 @@ def _context(
             "name": config.name,
             "sha256": digest,
             "backbone": config.backbone,
+            "parameters": parameters,
             "weights": config.weights,
             "training": config.training,
             "trained_on": config.data.source,

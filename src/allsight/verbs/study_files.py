@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from allsight.core.provenance import commit, machine, versions
 from allsight.evaluate.claims import claims_on
 from allsight.evaluate.document import Evaluation
 from allsight.evaluate.study import Elsewhere, Missing, Study, Tested, row_of, versus
-from allsight.models.bundle import CARD_FILE, MODEL_FILE, BundleConfig, read_config, write_config
+from allsight.models.bundle import CARD_FILE, BundleConfig, count_parameters, read_config, write_config
 from allsight.models.card import model_card
 from allsight.report.study import csv_rows, in_words, study_page, tables
 from allsight.verbs.run_files import EVALUATION_FILE, read_predictions
@@ -108,7 +107,7 @@ def _tested(place: Path, run: Path) -> Tested:
         split=protocol.split,
         fold=fold,
         folds=protocol.folds,
-        parameters=_parameters(place),
+        parameters=evaluation.model.get("parameters") or count_parameters(place),
         training_seconds=_seconds(place / "training.csv"),
         predictions=predictions,
         controls=controls,
@@ -143,19 +142,6 @@ def _trainings(facts: dict[str, Any]) -> str:
     if facts.get("mode") == "fine-tuned":
         learned = f"{facts['epochs_run']} epoch{'s' if facts['epochs_run'] > 1 else ''}"
     return f"{begun}{' ' if before else ', '}{learned}, {facts['size']} px{teacher}"
-
-
-def _parameters(place: Path) -> int:
-    """Numbers that training may change, read without loading them."""
-    from safetensors import safe_open
-
-    statistics = ("running_mean", "running_var", "num_batches_tracked")
-    with safe_open(place / MODEL_FILE, framework="numpy") as file:
-        return sum(
-            math.prod(file.get_slice(k).get_shape())
-            for k in file.keys()  # noqa: SIM118 - no mapping
-            if not k.startswith("trust.") and not k.endswith(statistics)
-        )
 
 
 def _seconds(path: Path) -> float | None:
