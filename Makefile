@@ -34,8 +34,8 @@ format: install
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The model that ships, made anew from the images (make builtin TALEQANI=taleqani:PATH): on one core an hour to train each
-# fold and 80 minutes for the model itself, each in two stages; tests come on top.
+# The model that ships, made anew from the images (make builtin TALEQANI=taleqani:PATH): on one core an hour for each fold, with
+# its tests, and another for the model itself.
 FOLDS ?= 0,1,2,3,4
 BUILTIN := $(BIN)/allsight study $(TALEQANI) --backbones efficientnet-lite0 --splits field --only-folds $(FOLDS) --whole
 builtin: install

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 from allsight.core.files import write_text
@@ -33,7 +34,7 @@ def keep(study: Path, out: Path) -> list[Path]:
         bundle = study / BUNDLES / run.name
         found = json.loads((run / EVALUATION_FILE).read_text(encoding="utf-8"))
         found["model"].setdefault("parameters", count_parameters(bundle))
-        places = {str(study): "STUDY", **_path_of(found["data"]["source"])}
+        places = _path_of(found["data"]["source"])
         elsewhere = sorted((study / ELSEWHERE / run.name).glob(f"*/{EVALUATION_FILE}"))
         for file in elsewhere:
             places |= _path_of(json.loads(file.read_text(encoding="utf-8"))["data"]["source"])
@@ -42,7 +43,7 @@ def keep(study: Path, out: Path) -> list[Path]:
         others += [bundle / CONFIG_FILE, bundle / "training.csv"]
         texts |= {file: file.read_text(encoding="utf-8") for file in others}
         for file, text in texts.items():
-            told = text
+            told = re.sub(rf'[^"\s]*{BUNDLES}/{run.name}', f"STUDY/{BUNDLES}/{run.name}", text)
             for path in sorted(places, key=len, reverse=True):
                 told = told.replace(path, places[path])
             kept.append(out / file.relative_to(study))

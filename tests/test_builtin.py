@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import accuracy_score, f1_score
 
 from allsight.core.errors import UsageError
 from allsight.data.datasets.synthetic import Synthetic
@@ -22,8 +24,10 @@ from allsight.inference.predictor import Predictor
 from allsight.models.bundle import BUILTIN, MODEL_FILE, bundle_folder, own_folder, read_config, read_split
 from allsight.verbs.export import export
 from allsight.verbs.predict import predict
+from allsight.verbs.run_files import EVALUATION_FILE, read_predictions
 
 ROOT = Path(__file__).parents[1]
+RECORDS = ROOT / "docs" / "records"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +63,31 @@ def test_the_card_names_data_licence_figures_and_limits() -> None:
         "## Limits",
     ):
         assert words in card
+
+
+def test_its_figures_come_from_the_answers_that_are_kept() -> None:
+    """And they are what was asked of it: on unseen fields, and split at random."""
+    figures = read_config(bundle_folder(BUILTIN)).figures["metrics"]
+    assert isinstance(figures, dict)
+    found = {}
+    for split in ("field", "random"):
+        runs = sorted(file.parent for file in RECORDS.glob(f"runs/*-tuned-{split}-*/{EVALUATION_FILE}"))
+        document = json.loads((runs[0] / EVALUATION_FILE).read_text(encoding="utf-8"))
+        said, _ = read_predictions(runs, classes=document["classes"], suspicious=document["suspicious"])
+        named = said.probabilities.argmax(1)
+        found[split] = accuracy_score(said.labels, named), f1_score(said.labels, named, average="macro")
+    assert found["field"] == pytest.approx([figures["accuracy"][0], figures["f1_macro"][0]])  # type: ignore[index]
+    assert found["field"][0] >= 0.992
+    assert found["field"][1] >= 0.99
+    assert found["random"][0] >= 0.995
+
+
+def test_what_is_kept_names_no_machine() -> None:
+    texts = [file.read_text(encoding="utf-8") for file in RECORDS.rglob("*.*")]
+    assert len(texts) >= 12
+    for text in texts:
+        assert not re.search(r'"(source|trained_on)": "\w+:(?!PATH)', text)
+        assert not re.search(r'[ "]/\w+/', text)
 
 
 def test_every_runtime_says_the_same(smears: list[Path]) -> None:
