@@ -20,6 +20,7 @@ import numpy as np
 from allsight.core.errors import AllsightError
 from allsight.data.images import image_paths, read_image
 from allsight.inference.predictor import Predictor
+from allsight.models.bundle import bundle_folder
 
 BATCH = 16
 
@@ -31,14 +32,16 @@ def peak_mb() -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle")
     parser.add_argument("folder", type=Path, help="image files of one size")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runtime")
     parser.add_argument("--precision")
     options = parser.parse_args()
-    predictor = Predictor.open(options.bundle, runtime=options.runtime, precision=options.precision)
+    predictor = Predictor.open(
+        bundle_folder(options.bundle), runtime=options.runtime, precision=options.precision
+    )
     files = list(itertools.islice(itertools.cycle(image_paths([options.folder])), options.images))
     before = peak_mb()
     for _ in predictor.answers(files[:200], read=read_image):
