@@ -6,7 +6,7 @@ Studies kept in one folder must differ in network, recipe name, split, seed or f
 
     cp -r docs/records again; allsight study taleqani:PATH --out again
 
-makes its tables anew in a minute, trains nothing that is there, and goes on with what else is asked for.
+makes its tables anew in seconds, trains nothing that is there, and goes on with what else is asked for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import re
 from pathlib import Path
 
 from allsight.core.files import write_text
-from allsight.models.bundle import CONFIG_FILE, count_parameters
+from allsight.models.bundle import CONFIG_FILE
 from allsight.verbs.run_files import CONTROLS_FILE, EVALUATION_FILE, PREDICTIONS_FILE
 from allsight.verbs.study_files import BUNDLES, ELSEWHERE, RUNS
 
@@ -32,18 +32,14 @@ def keep(study: Path, out: Path) -> list[Path]:
     kept = []
     for run in sorted(file.parent for file in (study / RUNS).glob(f"*/{EVALUATION_FILE}")):
         bundle = study / BUNDLES / run.name
-        found = json.loads((run / EVALUATION_FILE).read_text(encoding="utf-8"))
-        found["model"].setdefault("parameters", count_parameters(bundle))
-        places = _path_of(found["data"]["source"])
-        elsewhere = sorted((study / ELSEWHERE / run.name).glob(f"*/{EVALUATION_FILE}"))
-        for file in elsewhere:
+        evaluations = [run / EVALUATION_FILE, *(study / ELSEWHERE / run.name).glob(f"*/{EVALUATION_FILE}")]
+        places = {}
+        for file in evaluations:
             places |= _path_of(json.loads(file.read_text(encoding="utf-8"))["data"]["source"])
-        texts = {run / EVALUATION_FILE: json.dumps(found, indent=1, ensure_ascii=False) + "\n"}
-        others = [run / PREDICTIONS_FILE, run / CONTROLS_FILE, *elsewhere]
-        others += [bundle / CONFIG_FILE, bundle / "training.csv"]
-        texts |= {file: file.read_text(encoding="utf-8") for file in others}
-        for file, text in texts.items():
-            told = re.sub(rf'[^"\s]*{BUNDLES}/{run.name}', f"STUDY/{BUNDLES}/{run.name}", text)
+        others = [run / PREDICTIONS_FILE, run / CONTROLS_FILE, bundle / CONFIG_FILE, bundle / "training.csv"]
+        for file in (*evaluations, *others):
+            told = file.read_text(encoding="utf-8")
+            told = re.sub(rf'[^"\s]*{BUNDLES}/{run.name}', f"STUDY/{BUNDLES}/{run.name}", told)
             for path in sorted(places, key=len, reverse=True):
                 told = told.replace(path, places[path])
             kept.append(out / file.relative_to(study))

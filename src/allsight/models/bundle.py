@@ -10,9 +10,10 @@ import hashlib
 import json
 import math
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -24,7 +25,7 @@ from allsight.core.files import whole_file, write_text
 from allsight.models.preprocessing import Preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -219,13 +220,8 @@ def read_tensors(folder: Path, names: Sequence[str]) -> dict[str, NDArray[np.flo
     Raises:
         BundleError: there are no weights, damaged ones, or ones without these tensors.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
-            return {name: np.asarray(file.get_tensor(name), dtype=np.float32) for name in names}
-    except (OSError, SafetensorError) as error:
-        raise _unreadable_weights(folder, error) from error
+    with _opened(folder) as file:
+        return {name: np.asarray(file.get_tensor(name), dtype=np.float32) for name in names}
 
 
 def read_head_bias(folder: Path) -> NDArray[np.float32]:
@@ -243,16 +239,23 @@ def count_parameters(folder: Path) -> int:
     Raises:
         BundleError: there are no weights, or damaged ones.
     """
-    from safetensors import SafetensorError, safe_open
-
     statistics = ("running_mean", "running_var", "num_batches_tracked")
-    try:
-        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
-            shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
-    except (OSError, SafetensorError) as error:
-        raise _unreadable_weights(folder, error) from error
+    with _opened(folder) as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118 - no mapping
     learned = (n for n in shapes if not n.startswith("trust.") and not n.endswith(statistics))
     return sum(math.prod(shapes[name]) for name in learned)
+
+
+@contextmanager
+def _opened(folder: Path) -> Iterator[Any]:
+    """The weights' file, for reading parts of it without torch."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / MODEL_FILE, framework="numpy") as file:
+            yield file
+    except (OSError, SafetensorError) as error:
+        raise _unreadable_weights(folder, error) from error
 
 
 def weights_digest(folder: Path) -> str:

@@ -93,6 +93,7 @@ def _place(split: str, dataset: Dataset) -> int:
 
 
 def _tested(place: Path, run: Path) -> Tested:
+    """A model and its test. An evaluation says how many parameters it is of; one of before does not, its weights do."""
     config = read_config(place)
     evaluation = Evaluation.from_json(json.loads((run / EVALUATION_FILE).read_text(encoding="utf-8")))
     predictions, controls = read_predictions(
