@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Self, final
 import numpy as np
 
 from allsight.core.errors import BundleError, DataError, ImageError
-from allsight.inference.predictor import Answer, Predictor, Seen, readable
+from allsight.data.loading import in_groups
+from allsight.inference.predictor import Answer, Predictor, Seen, pixel_bytes, readable
 from allsight.models.bundle import read_config
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from allsight.inference.predictor import T
 
-_AT_ONCE = 64  # images held while the large network looks at some of them
+_AT_ONCE = 64  # most images held while the large network looks at some of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +119,11 @@ class Cascade:
         self, items: Iterable[T], *, read: Callable[[T], NDArray[np.uint8]], batch: int = 16
     ) -> Iterator[tuple[T, Answer | ImageError]]:
         """As `Predictor.answers`; each answer says which network gave it."""
-        waiting: list[tuple[T, Seen | ImageError]] = []
-        for pair in readable(items, read=read, ahead=2 * batch):
-            waiting.append(pair)
-            if len(waiting) == _AT_ONCE:
-                yield from self._some(waiting, batch=batch)
-                waiting = []
-        yield from self._some(waiting, batch=batch)
+        both = self.small.config.preprocessing, self.large.config.preprocessing
+        reduced = max(both, key=lambda p: p.longest).reduced
+        seen = readable(items, read=lambda item: reduced(read(item)), ahead=2 * batch)
+        for group in in_groups(seen, most=_AT_ONCE, weigh=pixel_bytes):
+            yield from self._some(group, batch=batch)
 
     def _some(
         self, waiting: Sequence[tuple[T, Seen | ImageError]], *, batch: int

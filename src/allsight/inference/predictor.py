@@ -11,7 +11,7 @@ import numpy as np
 from allsight.core.errors import BundleError, ImageError
 from allsight.core.records import Outputs
 from allsight.data.appearance import Appearance, appearance
-from allsight.data.loading import in_order
+from allsight.data.loading import in_groups, in_order
 from allsight.inference.checks import objections
 from allsight.inference.choice import Served, open_runtime
 from allsight.inference.precision import FP32, INT8
@@ -100,7 +100,15 @@ def readable(
             return item, error
         return item, Seen(image, appearance(image))
 
-    return in_order(attempt, items, ahead=ahead)
+    return in_order(attempt, items, ahead=ahead, weigh=pixel_bytes)
+
+
+def pixel_bytes(pair: tuple[object, Seen | Run | ImageError]) -> int:
+    """How much memory the image of an item takes."""
+    found = pair[1]
+    if isinstance(found, Run):
+        found = found.seen
+    return 0 if isinstance(found, ImageError) else found.image.nbytes
 
 
 def run_over(
@@ -123,21 +131,18 @@ def run_seen(
     runtime: Runtime, items: Iterable[tuple[T, Seen | ImageError]], *, batch: int = 16
 ) -> Iterator[tuple[T, Run | ImageError]]:
     """As `run_over`, for images that were read already."""
-    waiting: list[tuple[T, Seen]] = []
-    for item, found in items:
-        if waiting and (
-            isinstance(found, ImageError)
-            or len(waiting) == batch
-            or found.image.shape != waiting[0][1].image.shape
-        ):
+    for group in in_groups(items, most=batch, weigh=pixel_bytes):
+        waiting: list[tuple[T, Seen]] = []
+        for item, found in group:
+            if waiting and (isinstance(found, ImageError) or found.image.shape != waiting[0][1].image.shape):
+                yield from _run_batch(runtime, waiting)
+                waiting = []
+            if isinstance(found, ImageError):
+                yield item, found
+            else:
+                waiting.append((item, found))
+        if waiting:
             yield from _run_batch(runtime, waiting)
-            waiting = []
-        if isinstance(found, ImageError):
-            yield item, found
-        else:
-            waiting.append((item, found))
-    if waiting:
-        yield from _run_batch(runtime, waiting)
 
 
 def _run_batch(runtime: Runtime, waiting: list[tuple[T, Seen]]) -> Iterator[tuple[T, Run]]:
@@ -213,6 +218,7 @@ class Predictor:
 
     def judged(self, image: NDArray[np.uint8]) -> Judgement:
         """The answer for one image, uint8 RGB (H, W, 3)."""
+        image = self.config.preprocessing.reduced(image)
         (found,) = self.judge_seen([Seen(image, appearance(image))])
         return found
 
@@ -268,20 +274,18 @@ class Predictor:
             read: gives uint8 RGB (H, W, 3) or raises `ImageError`; called on several threads.
             batch: most images in one forward pass.
         """
-        waiting: list[tuple[T, Run | ImageError]] = []
-        for pair in run_over(self.runtime, items, read=read, batch=batch):
-            waiting.append(pair)
-            if len(waiting) == batch:
-                yield from self._answered(waiting)
-                waiting = []
-        yield from self._answered(waiting)
+        reduced = self.config.preprocessing.reduced
+        runs = run_over(self.runtime, items, read=lambda item: reduced(read(item)), batch=batch)
+        groups = in_groups(runs, most=batch, weigh=pixel_bytes)
+        for answered in in_order(self._answered, groups, ahead=2, threads=1):  # beside the next group's run
+            yield from answered
 
-    def _answered(
-        self, pairs: Sequence[tuple[T, Run | ImageError]]
-    ) -> Iterator[tuple[T, Answer | ImageError]]:
+    def _answered(self, pairs: Sequence[tuple[T, Run | ImageError]]) -> list[tuple[T, Answer | ImageError]]:
         judged = iter(self.judge_all([run for _, run in pairs if not isinstance(run, ImageError)]))
-        for item, run in pairs:
-            yield item, run if isinstance(run, ImageError) else Answer(next(judged), self.config.name)
+        return [
+            (item, run if isinstance(run, ImageError) else Answer(next(judged), self.config.name))
+            for item, run in pairs
+        ]
 
 
 def load_space(folder: Path) -> Space:

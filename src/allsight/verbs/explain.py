@@ -16,8 +16,8 @@ from allsight.core.records import TEST
 from allsight.evaluate.scorecard import scorecard
 from allsight.explain.methods import METHODS, controls, explainers, measures
 from allsight.explain.overlay import write_png
+from allsight.explain.own_pixels import laid_back
 from allsight.explain.pictures import over_image, side_by_side
-from allsight.explain.reduction import laid_back, reduced
 from allsight.explain.scoring import Explained, Scores, explain_image, score_image
 from allsight.explain.swift import swift
 from allsight.inference.choice import open_runtime
@@ -245,7 +245,7 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
     whole = subject.read()
     predictor = frame.predictor
     judged = predictor.judged(whole)
-    image = reduced(whole)
+    image = predictor.config.preprocessing.reduced(whole)
     target = frame.target or judged.label
     explained = explain_image(
         frame.runtime,

@@ -184,7 +184,8 @@ def _looked_again(
     runtime = PyTorch(classifier)
     rows = []
     for sample, first, embedding in zip(portion.samples, logits, embeddings, strict=True):
-        image, outputs = portion.dataset.read(sample), Outputs(first[None], None, embedding[None])
+        image = classifier.preprocessing.reduced(portion.dataset.read(sample))
+        outputs = Outputs(first[None], None, embedding[None])
         rows.append(looked_again(runtime, image, outputs, doubt=doubt, stain=stain).logits)
     return np.concatenate(rows)
 

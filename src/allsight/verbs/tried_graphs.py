@@ -36,7 +36,7 @@ from allsight.verbs.subjects import evenly
 from allsight.verbs.unseen import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -81,8 +81,9 @@ class Material:
             part: choose(config, rows, dataset, part=part, progress=progress).samples
             for part in (TRAIN, VALIDATION)
         }
-        calibration, _ = _read(dataset, evenly(parts[TRAIN], limit=images, seed=seed))
-        trial, kept = _read(dataset, evenly(parts[VALIDATION], limit=images, seed=seed))
+        reduced = config.preprocessing.reduced
+        calibration, _ = _read(dataset, evenly(parts[TRAIN], limit=images, seed=seed), reduced)
+        trial, kept = _read(dataset, evenly(parts[VALIDATION], limit=images, seed=seed), reduced)
         place = {name: i for i, name in enumerate(config.classes)}
         group = {row.name: row.group for row in rows}
         return cls(
@@ -94,12 +95,14 @@ class Material:
         )
 
 
-def _read(dataset: Dataset, samples: Sequence[Sample]) -> tuple[list[NDArray[np.uint8]], list[Sample]]:
-    """Images and their samples; those that cannot be read are left out."""
+def _read(
+    dataset: Dataset, samples: Sequence[Sample], reduced: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+) -> tuple[list[NDArray[np.uint8]], list[Sample]]:
+    """Images as predictors reduce them, and their samples; those that cannot be read are left out."""
     images, kept = [], []
     for sample in samples:
         try:
-            images.append(dataset.read(sample))
+            images.append(reduced(dataset.read(sample)))
         except ImageError:
             continue
         kept.append(sample)

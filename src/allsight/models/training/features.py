@@ -47,6 +47,7 @@ def frozen_embeddings(
         [
             weights_hash(classifier),
             classifier.preprocessing.model_dump_json(),
+            str(classifier.preprocessing.longest),
             str(versions(("torch", "timm", "torchvision"))),
             *(hashes[s.name] for s in samples),
         ]
@@ -95,7 +96,7 @@ def embeddings_of(
 
     def prepared(sample: Sample) -> torch.Tensor:
         with torch.inference_mode():
-            image = dataset.read(sample)
+            image = classifier.preprocessing.reduced(dataset.read(sample))
             return classifier.prepare(torch.from_numpy(image if view is None else view(image))[None])
 
     classifier.eval()

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
+    from allsight.core.records import Sample
     from allsight.models.classifier import Classifier
     from allsight.models.training.data import Portion
     from allsight.models.training.settings import FineTuning
@@ -248,7 +249,7 @@ class _Run:
 
         def prepared(place: tuple[int, int]) -> list[Tensor]:
             epoch, index = place
-            image = self.train.dataset.read(self.train.samples[index])
+            image = self._read(self.train, self.train.samples[index])
             rng = np.random.default_rng([self.seed, epoch, index])
             varied = augment(
                 image,
@@ -280,7 +281,10 @@ class _Run:
 
     def _another(self, share: float) -> NDArray[np.uint8]:
         """The training image that lies at a share in [0, 1) of all."""
-        return self.train.dataset.read(self.train.samples[int(share * len(self.train))])
+        return self._read(self.train, self.train.samples[int(share * len(self.train))])
+
+    def _read(self, portion: Portion, sample: Sample) -> NDArray[np.uint8]:
+        return self.classifier.preprocessing.reduced(portion.dataset.read(sample))
 
     def _places(self, step: int) -> list[tuple[int, int]]:
         """(epoch, index) of the images of a step."""
@@ -345,9 +349,9 @@ class _Run:
         """Class-weighted loss, accuracy and macro F1 on the validation images."""
         from sklearn.metrics import f1_score
 
-        def prepared(sample: Any) -> Tensor:
+        def prepared(sample: Sample) -> Tensor:
             with torch.no_grad():
-                image = torch.from_numpy(self.validation.dataset.read(sample))[None]
+                image = torch.from_numpy(self._read(self.validation, sample))[None]
                 return self.classifier.prepare(image.to(self.fabric.device))
 
         self.model.eval()
