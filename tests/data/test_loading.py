@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +14,9 @@ from PIL import Image
 from allsight.data.hashing import content_hashes
 from allsight.data.loading import MOST_BYTES, in_groups, in_order, unreadable
 from allsight.data.source import open_dataset
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @pytest.fixture
@@ -70,6 +74,17 @@ def test_a_call_that_fails_ends_what_comes_after_it_and_nothing_before() -> None
     results = in_order(lambda item: 6 // (3 - item), range(9), threads=1, weigh=lambda _: MOST_BYTES)
     assert [next(results) for _ in range(3)] == [2, 3, 6]
     with pytest.raises(ZeroDivisionError):
+        next(results)
+
+
+def test_items_that_fail_lose_no_result_before_them() -> None:
+    def items() -> Iterator[int]:
+        yield from range(3)
+        raise KeyboardInterrupt
+
+    results = in_order(str, items(), ahead=8)
+    assert [next(results) for _ in range(3)] == ["0", "1", "2"]
+    with pytest.raises(KeyboardInterrupt):
         next(results)
 
 

@@ -36,8 +36,9 @@ def in_order(
 ) -> Iterator[R]:
     """`map`, with up to `ahead` calls under way or waiting, on threads.
 
-    Decoding and resizing release the interpreter lock, so threads suffice. An exception is raised where its result
-    would have come; results not yet taken are dropped and pending calls cancelled when the iterator is closed.
+    Decoding and resizing release the interpreter lock, so threads suffice. An exception, of a call or of `items`, is
+    raised where its result would have come; results not yet taken are dropped and pending calls cancelled when the
+    iterator is closed.
 
     Args:
         function: called on several threads.
@@ -54,9 +55,17 @@ def in_order(
     most = ahead if weigh is None else min(ahead, threads)  # until the first has been weighed
     heaviest = 1
     pending: deque[Future[R]] = deque()
+    source, failure = iter(items), None
     with ThreadPoolExecutor(max_workers=threads) as pool:
         try:
-            for item in items:
+            while True:
+                try:
+                    item = next(source)
+                except StopIteration:
+                    break
+                except BaseException as error:  # raised below, after the results before it
+                    failure = error
+                    break
                 pending.append(pool.submit(function, item))
                 while len(pending) >= most:
                     result = pending.popleft().result()
@@ -66,6 +75,8 @@ def in_order(
                     yield result
             while pending:
                 yield pending.popleft().result()
+            if failure is not None:
+                raise failure
         finally:
             for future in pending:
                 future.cancel()
@@ -81,11 +92,14 @@ def in_groups(items: Iterable[T], *, most: int, weigh: Callable[[T], int]) -> It
     weight = 0
     for item in items:
         heavy = weigh(item)
-        if group and (len(group) == most or weight + heavy > MOST_BYTES):
+        if group and weight + heavy > MOST_BYTES:
             yield group
             group, weight = [], 0
         group.append(item)
         weight += heavy
+        if len(group) == most:  # not first when another comes, which may take long
+            yield group
+            group, weight = [], 0
     if group:
         yield group
 
