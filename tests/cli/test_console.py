@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from allsight.cli.commands.study import in_a_log
 from allsight.cli.console import Lines
 
 
@@ -34,3 +35,18 @@ def test_a_task_without_a_known_end_has_no_time_left(capsys: pytest.CaptureFixtu
     for done in (1, 2):
         lines("hashing", done, 0)
     assert capsys.readouterr().err == "hashing 2\n"
+
+
+def test_a_study_tells_of_its_models_and_of_what_goes_on_inside(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 0.0, 61.0])
+    told = in_a_log(Lines(now=lambda: next(clock)), now=iter([0.0, 600.0, 1200.0]).__next__)
+    told("study", 0, 2)
+    told("epoch 1", 5, 20)
+    told("epoch 1", 10, 20)
+    told("study", 1, 2)
+    told("study", 2, 2)
+    assert capsys.readouterr().err.splitlines() == [
+        "epoch 1 10 of 20, 2 min left",
+        "1 of 2 models, about 10 min left",
+        "2 of 2 models",
+    ]

@@ -12,6 +12,8 @@ import typer
 from allsight.cli.console import AsJson, progress_bar, say, show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from allsight.core.progress import Progress
 
 
@@ -79,7 +81,7 @@ def study(
             stress=stress,
             benchmark=benchmark,
             resamples=resamples,
-            progress=_told(progress),
+            progress=progress if sys.stderr.isatty() else in_a_log(progress),
         )
     show(studied.to_json(), f"{tables(studied.study)}\nresults: {studied.out}", as_json=json)
 
@@ -97,15 +99,15 @@ def _numbers(text: str, option: str) -> list[int]:
         raise UsageError(f"{option} takes whole numbers with commas, it got {text!r}.") from None
 
 
-def _told(progress: Progress) -> Progress:
-    """The bar on a terminal; in a log a line a model, with the time that is left if the others take as long."""
-    if sys.stderr.isatty():
-        return progress
-    started = time.monotonic()
+def in_a_log(progress: Progress, *, now: Callable[[], float] = time.monotonic) -> Progress:
+    """Adds to `progress` a line a model, with the time that is left if the others take as long."""
+    started = now()
 
     def report(what: str, done: int, total: int) -> None:
-        if what == "study" and done:
-            left = (time.monotonic() - started) / done * (total - done) / 60
-            say(f"{done} of {total} models, about {left:.0f} min left")
+        if what != "study":
+            progress(what, done, total)  # a model may take hours
+        elif done:
+            left = (now() - started) / done * (total - done) / 60
+            say(f"{done} of {total} models" + (f", about {left:.0f} min left" if done < total else ""))
 
     return report
