@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 import os
 import random
@@ -71,6 +72,10 @@ def test_the_files_say_the_same(studied: Studied) -> None:
         assert "Gaussian blur of 1.5 px" in text
         assert "all 3 folds" in text
         assert "background" in text
+        for row in document["rows"]:
+            few = f"There are only {row['n_groups']} groups; intervals from so few are too narrow."
+            assert (few in row["remarks"]) == (row["n_groups"] < 30)
+            assert all(remark in html.unescape(text) for remark in row["remarks"])
     assert "<script" not in page
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -303,10 +303,7 @@ def _remarks(
         )
     groups = np.asarray(predictions.groups)
     n_groups = len(set(predictions.groups))
-    if n_groups < 2:
-        remarks.append("All images are of one group, so no interval can be given.")
-    elif n_groups < FEW_GROUPS:
-        remarks.append(f"There are only {n_groups} groups; intervals from so few are too narrow.")
+    remarks += about_groups(n_groups)
     for i, name in enumerate(predictions.classes):
         held = len(np.unique(groups[predictions.labels == i]))
         if not held:
@@ -317,9 +314,20 @@ def _remarks(
         remarks.append(
             "No control was measured, so it is not known what can be had without looking at cells."
         )
-    remarks += [
-        f"The model does not clearly beat the control {name!r}, which sees no cells."
-        for name, control in controls.items()
-        if not control.model_clearly_better
+    return remarks + about_controls(name for name, c in controls.items() if not c.model_clearly_better)
+
+
+def about_groups(n_groups: int) -> list[str]:
+    """What a reader must know of intervals from so many groups."""
+    if n_groups < 2:
+        return ["All images are of one group, so no interval can be given."]
+    if n_groups < FEW_GROUPS:
+        return [f"There are only {n_groups} groups; intervals from so few are too narrow."]
+    return []
+
+
+def about_controls(unbeaten: Iterable[str]) -> list[str]:
+    """What a reader must know of a model that is not clearly better than these controls."""
+    return [
+        f"The model does not clearly beat the control {name!r}, which sees no cells." for name in unbeaten
     ]
-    return remarks

@@ -18,7 +18,7 @@ from allsight.data.groups import PATIENT
 from allsight.evaluate.bootstrap import RESAMPLES, Draws, Estimate, draw
 from allsight.evaluate.claims import Claim
 from allsight.evaluate.document import ByPatient, Coverage, Stressed
-from allsight.evaluate.evaluation import by_patient
+from allsight.evaluate.evaluation import about_controls, about_groups, by_patient
 from allsight.evaluate.metrics import families, suspicion
 from allsight.evaluate.predictions import Predictions
 
@@ -106,6 +106,7 @@ class Row:
         suspicion_auc: of telling suspicious from other images; None where all are, or none is.
         controls: by name, accuracy and f1_macro of a model that sees no cells, and the differences from it.
         stress: what is left after damages.
+        remarks: what a reader must know before believing the figures, one sentence each.
     """
 
     name: str
@@ -123,6 +124,7 @@ class Row:
     suspicion_auc: Estimate | None
     controls: dict[str, dict[str, Estimate]]
     stress: tuple[Left, ...]
+    remarks: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,10 @@ def row_of(tested: Sequence[Tested], *, seed: int = 0, resamples: int = RESAMPLE
         compared[name] = {m: other[m].estimate() for m in COMPARED} | {
             f"over_{m}": (own[m] - other[m]).estimate() for m in COMPARED
         }
+    unbeaten = [
+        name for name, found in compared.items() if any((found[f"over_{m}"].low or 0) <= 0 for m in COMPARED)
+    ]
+    n_groups = len(set(groups))
     mask = predictions.suspicious_mask
     divided = mask[y].any() and not mask[y].all()
     seconds = [t.training_seconds for t in tested]
@@ -233,7 +239,7 @@ def row_of(tested: Sequence[Tested], *, seed: int = 0, resamples: int = RESAMPLE
         folds=tuple(t.fold for t in tested),
         of_folds=first.folds,
         n_images=len(y),
-        n_groups=len(set(groups)),
+        n_groups=n_groups,
         parameters=first.parameters,
         training_seconds=None if None in seconds else float(sum(s for s in seconds if s is not None)),
         metrics={m: own[m].estimate() for m in METRICS},
@@ -247,6 +253,7 @@ def row_of(tested: Sequence[Tested], *, seed: int = 0, resamples: int = RESAMPLE
         else None,
         controls=compared,
         stress=_left(tested),
+        remarks=(*about_groups(n_groups), *about_controls(unbeaten)),
     )
 
 

@@ -63,6 +63,9 @@ def in_words(row: Row) -> str:
 def tables(study: Study) -> str:
     """Markdown: the table, the controls, damages, comparisons, other data and what others claim."""
     parts = [f"Data: `{study.data}`. {study.caution}".strip(), _main_table(study)]
+    remarks = [f"- {row.name}: {' '.join(row.remarks)}" for row in study.rows if row.remarks]
+    if remarks:
+        parts.append("\n".join(remarks))
     if any(row.stress for row in study.rows):
         parts += ["### What is left when the pictures are damaged", _stress_table(study.rows)]
     patients = [row for row in study.rows if row.by_patient is not None]
