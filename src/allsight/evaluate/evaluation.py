@@ -13,7 +13,7 @@ from allsight.core.errors import UsageError
 from allsight.core.progress import Progress, silent
 from allsight.core.records import TRAIN, VALIDATION
 from allsight.data.groups import PATIENT
-from allsight.evaluate.bootstrap import LEVEL, RESAMPLES, Draws, draw, scores_of
+from allsight.evaluate.bootstrap import LEVEL, RESAMPLES, Draws, Estimate, draw, scores_of
 from allsight.evaluate.document import (
     Bin,
     ByPatient,
@@ -168,8 +168,13 @@ def _control(model: dict[str, Draws], control: dict[str, Draws]) -> Control:
         auc_macro=own["auc_macro"].value,
         intervals={name: Interval(e.low, e.high) for name, e in own.items()},
         difference=over,
-        model_clearly_better=all(e.low is not None and e.low > 0 for e in over.values()),
+        model_clearly_better=clearly_better(over.values()),
     )
+
+
+def clearly_better(over: Iterable[Estimate]) -> bool:
+    """Whether the intervals of all these differences lie above zero."""
+    return all(e.low is not None and e.low > 0 for e in over)
 
 
 def coverage_of(

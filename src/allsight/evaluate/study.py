@@ -18,7 +18,7 @@ from allsight.data.groups import PATIENT
 from allsight.evaluate.bootstrap import RESAMPLES, Draws, Estimate, draw
 from allsight.evaluate.claims import Claim
 from allsight.evaluate.document import ByPatient, Coverage, Stressed
-from allsight.evaluate.evaluation import about_controls, about_groups, by_patient
+from allsight.evaluate.evaluation import about_controls, about_groups, by_patient, clearly_better
 from allsight.evaluate.metrics import families, suspicion
 from allsight.evaluate.predictions import Predictions
 
@@ -225,7 +225,7 @@ def row_of(tested: Sequence[Tested], *, seed: int = 0, resamples: int = RESAMPLE
             f"over_{m}": (own[m] - other[m]).estimate() for m in COMPARED
         }
     unbeaten = [
-        name for name, found in compared.items() if any((found[f"over_{m}"].low or 0) <= 0 for m in COMPARED)
+        name for name, found in compared.items() if not clearly_better(found[f"over_{m}"] for m in COMPARED)
     ]
     n_groups = len(set(groups))
     mask = predictions.suspicious_mask

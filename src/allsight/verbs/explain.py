@@ -244,8 +244,8 @@ def _explain_one(subject: Subject, frame: _Frame, *, number: int) -> _Done:
     """
     whole = subject.read()
     predictor = frame.predictor
-    judged = predictor.judged(whole)
     image = predictor.config.preprocessing.reduced(whole)
+    judged = predictor.judged(image)
     target = frame.target or judged.label
     explained = explain_image(
         frame.runtime,

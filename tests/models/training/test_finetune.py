@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from allsight.core import catalog
 from allsight.core.contracts import Backbone
 from allsight.core.errors import BundleError, UsageError
+from allsight.core.records import Sample
 from allsight.data.transforms import Augmentation
 from allsight.models.classifier import Classifier
 from allsight.models.preprocessing import Preprocessing
 from allsight.models.training.checkpoint import LAST, read_checkpoint
+from allsight.models.training.features import embeddings_of
 from allsight.models.training.settings import FineTuning
 from tests.models.training.conftest import SETTINGS, SIDE, Noise, portion, tune
 
@@ -192,3 +194,29 @@ def test_fields_of_transplants_are_those_of_images_that_are_learned_from(
     monkeypatch.setattr("allsight.models.training.finetune.augment", watched)
     tune(noise, fresh(), tmp_path, settings=FineTuning(epochs=1, batch_size=8))
     assert given == {noise.read(sample).tobytes() for sample in noise.samples[:34]}
+
+
+class Enlarged(Noise):
+    """The same noise in coarser pixels, as many as are shown to a network at most."""
+
+    times = 32
+
+    def read(self, sample: Sample) -> NDArray[np.uint8]:
+        return super().read(sample).repeat(self.times, axis=0).repeat(self.times, axis=1)
+
+
+class Photographs(Enlarged):
+    """Four times as many pixels."""
+
+    times = 64
+
+
+def test_what_is_learned_of_photographs_is_learned_of_reduced_ones(tmp_path: Path) -> None:
+    settings = FineTuning(epochs=1, batch_size=8, augmentation=Augmentation(untouched=1))
+    found = []
+    for kind in (Enlarged, Photographs):
+        dataset, classifier = kind(48), fresh()
+        embeddings = embeddings_of(classifier, dataset, samples=dataset.samples[:4])
+        history = tune(dataset, classifier, tmp_path / kind.__name__, settings=settings)
+        found.append((digest(classifier), history[0]["validation_loss"], embeddings.tobytes()))
+    assert found[0] == found[1]
